@@ -1,0 +1,237 @@
+"""Settings: frozen dataclasses, filled from the defaults, then a TOML file, then flags."""
+
+import dataclasses
+import math
+import re
+import sys
+import tomllib
+from argparse import RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+
+from kerasgen.errors import BadInputError, MissingFileError, nearest, reason
+from kerasgen.files import bundled, ours
+
+Config = TypeVar("Config", bound="CommonConfig")
+_METAVARS = {int: "N", float: "X", str: "TEXT"}
+
+
+def _setting(default: Any, help: str, *, metavar: str | None = None, group: str | None = None) -> Any:
+    """Make a field that is also a flag; `group` begins a new heading of ``--help`` with it."""
+    return field(default=default, metadata={"help": help, "metavar": metavar, "group": group})
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommonConfig:
+    """What both commands can be told; a field is a flag (``num_samples`` is ``--num-samples``) and a key in TOML.
+
+    Raises:
+        BadInputError: a value is outside its range.
+    """
+
+    data: str | None = _setting(
+        None, "the text to learn from: a file, or the name of a known corpus", metavar="FILE|NAME"
+    )
+    save_dir: str = _setting(
+        "saved_models", "the folder that a trained model is saved in, as my-<corpus>.keras", metavar="DIR"
+    )
+    model: str | None = _setting(
+        None,
+        "generate with this .keras file; train nothing (default: your own of that --data, else ours)",
+        metavar="FILE",
+    )
+    sample_only: bool = _setting(False, "generate with a trained model; train nothing")
+    num_samples: int = _setting(10, "how many texts to generate", group="generating")
+    temperature: float = _setting(1.0, "below 1 safer, above 1 wilder, 0 always the likeliest character (greedy)")
+    top_k: int | None = _setting(None, "draw from the k likeliest characters only")
+    top_p: float | None = _setting(None, "draw from the likeliest characters that together have this probability")
+    seed: int = _setting(0, "the same seed gives the same model and the same texts", group="computing")
+    device: Literal["auto", "cpu", "gpu", "tpu"] = _setting("auto", "where to compute")
+    dtype: Literal["float32", "float64", "mixed_bfloat16", "mixed_float16"] = _setting("float32", "the precision")
+    quiet: bool = _setting(False, "print the generated texts and nothing else")
+
+    def __post_init__(self) -> None:
+        for name, (holds, rule) in _RULES.items():
+            value = getattr(self, name, None)
+            if value is not None and not holds(value):
+                raise BadInputError(f"{_flag(name)} must be {rule}; received {value}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DinoConfig(CommonConfig):
+    """The settings of ``python -m kerasgen.dino``: a list of names, one SGD step a name."""
+
+    prefix: str = _setting("", "what every name begins with", group="generating names")
+    min_length: int = _setting(1, "the fewest letters of a generated name")
+    max_length: int = _setting(50, "the most letters of a generated name")
+    unique: bool = _setting(False, "never the same generated name twice")
+    novel_only: bool = _setting(False, "only names that are not in the list that the model learned from")
+    units: int = _setting(50, "the size of the hidden state", group="the model")
+    recurrent_dropout: float = _setting(0.0, "the share of the hidden state that is hidden from each training name")
+    carry_state: bool = _setting(False, "begin a name with the last hidden state of the one before it")
+    init_scale: float = _setting(0.01, "the standard deviation of the initial weights")
+    init_seed: int | None = _setting(None, "the seed of the initial weights (default: that of --seed)")
+    steps: int = _setting(35_000, "how many training steps, of --batch-size names each", group="training")
+    epochs: int | None = _setting(None, "how many passes over the list, instead of --steps")
+    batch_size: int = _setting(1, "how many names a step learns from, side by side")
+    learning_rate: float = _setting(0.01, "the learning rate of SGD, at its start")
+    schedule: Literal["constant", "linear", "cosine"] = _setting("constant", "how the learning rate falls to zero")
+    momentum: float = _setting(0.0, "the momentum of SGD")
+    clipvalue: float = _setting(5.0, "every element of the gradient is clipped to between minus this and this")
+    shuffle: Literal["epoch", "once"] = _setting("epoch", "a new order for each pass, or the notebook's one order")
+    shuffle_seed: int = _setting(0, "the seed of the one order of --shuffle once")
+    holdout: Literal["validation", "test", "both", "none"] = _setting(
+        "validation", "the tenth of the names that is kept from training and scored: both scores the validation part"
+    )
+    sample_every: int = _setting(2000, "after how many steps to show the loss and some names")
+    notebook_draws: bool = _setting(False, "draw the seven names on the way with the notebook's own random numbers")
+
+
+_RULES = {
+    "num_samples": (lambda v: v >= 1, "at least 1"),
+    "temperature": (lambda v: v >= 0 and math.isfinite(v), "zero (greedy) or a positive number"),
+    "top_k": (lambda v: v >= 1, "at least 1"),
+    "top_p": (lambda v: 0 < v <= 1, "above 0 and at most 1"),
+    "seed": (lambda v: 0 <= v < 2**32, "between 0 and 4294967295"),
+    "min_length": (lambda v: v >= 0, "at least 0"),
+    "max_length": (lambda v: 1 <= v <= 100_000, "between 1 and 100000"),
+    "units": (lambda v: 1 <= v <= 8192, "between 1 and 8192"),
+    "recurrent_dropout": (lambda v: 0 <= v < 1, "at least 0 and below 1"),
+    "init_scale": (lambda v: v > 0 and math.isfinite(v), "a positive number"),
+    "init_seed": (lambda v: 0 <= v < 2**32, "between 0 and 4294967295"),
+    "steps": (lambda v: v >= 1, "at least 1"),
+    "epochs": (lambda v: v >= 1, "at least 1"),
+    "batch_size": (lambda v: 1 <= v <= 65_536, "between 1 and 65536"),
+    "learning_rate": (lambda v: v > 0 and math.isfinite(v), "a positive number"),
+    "momentum": (lambda v: 0 <= v < 1, "at least 0 and below 1"),
+    "clipvalue": (lambda v: v > 0, "a positive number"),
+    "shuffle_seed": (lambda v: 0 <= v < 2**32, "between 0 and 4294967295"),
+    "sample_every": (lambda v: v >= 1, "at least 1"),
+}
+
+
+def parse(kind: type[Config], prog: str, description: str, default_file: str, argv: Sequence[str] | None) -> Config:
+    """Fill `kind` from a command line: a flag beats the file of ``--config``, the file beats the default.
+
+    Args:
+        kind: the dataclass; each of its fields becomes a flag.
+        prog: the command's name, for ``--help``.
+        description: what ``--help`` says first and last, with a blank line between.
+        default_file: the file under ``configs/`` that is read where ``--config`` names none.
+        argv: the arguments; None for those of the process.
+
+    Raises:
+        BadInputError: an unknown flag or key (the nearest known one is named) or a value of the wrong kind.
+        MissingFileError: the file of ``--config`` is not there.
+    """
+    from jsonargparse import ActionYesNo, ArgumentError, ArgumentParser, DefaultHelpFormatter
+
+    from kerasgen import __version__
+
+    class Parser(ArgumentParser):
+        def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+            raise BadInputError(message)
+
+    class Formatter(DefaultHelpFormatter, RawDescriptionHelpFormatter):
+        def _get_help_string(self, action: Any) -> str:
+            return action.help  # ours says what the type and the default are, in words
+
+    about, epilog = description.split("\n\n", 1)
+    parser = Parser(
+        prog=prog, usage="%(prog)s [flags]", description=about, epilog=epilog, exit_on_error=False,
+        formatter_class=Formatter,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"kerasgen {__version__}", help="print the version")
+    parser.add_argument(
+        "--config",
+        type=str,
+        default=default_file,
+        metavar="FILE",
+        help=f"a TOML file of the settings below; flags beat it (default: {default_file})",
+    )
+    hints: dict[str, Any] = get_type_hints(kind)
+    group: Any = parser
+    for item in dataclasses.fields(kind):
+        text, hint = item.metadata["help"], hints[item.name]
+        if item.metadata["group"]:
+            group = parser.add_argument_group(item.metadata["group"])
+        if hint is bool:
+            yes_no = ActionYesNo(yes_prefix="", no_prefix="no-")
+            group.add_argument(_flag(item.name), action=yes_no, default=item.default, help=text)
+            continue
+        if item.default not in (None, ""):
+            text += f" (default: {item.default})"
+        choices = "|".join(get_args(hint)) if get_origin(hint) is Literal else None
+        metavar = choices or item.metadata["metavar"] or _METAVARS[_kind(hint)]
+        group.add_argument(_flag(item.name), type=hint, default=item.default, metavar=metavar, help=text)
+
+    arguments = [_kebab(word) for word in (sys.argv[1:] if argv is None else argv)]
+    names = [item.name for item in dataclasses.fields(kind)]
+    try:
+        file = parser.parse_args(arguments).config
+        parser.set_defaults(_typed(parser, read_toml(file, names), file))
+        values = parser.parse_args(arguments).as_dict()
+    except (ArgumentError, BadInputError) as error:
+        raise BadInputError(_one_line(str(error), [_flag(name) for name in names])) from None
+    del values["config"]
+    return kind(**values)
+
+
+def read_toml(file: str, known: list[str]) -> dict[str, Any]:
+    """Read a configuration file; where there is none at that path, it may be one of ours.
+
+    Raises:
+        MissingFileError: there is no such file.
+        BadInputError: it isn't TOML, or has a key that is not in `known`.
+    """
+    path = Path(file) if Path(file).exists() else ours(Path(file))
+    if not path.is_file():
+        present = ", ".join(sorted(f"configs/{p.name}" for p in bundled("configs").glob("*.toml")))
+        raise MissingFileError(f"--config must name a TOML file; received {file!r}, which is none; ours are {present}")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"--config must name a TOML file; {file!r} can't be read: {reason(error)}") from None
+    for key in values:
+        if key not in known:
+            raise BadInputError(f"{file!r} has the unknown key {key!r}{nearest(key, known) or '; see --help'}")
+    return values
+
+
+def _typed(parser: Any, values: dict[str, Any], file: str) -> dict[str, Any]:
+    """Check the kinds of a file's values with the parser that checks the flags."""
+    from jsonargparse import ArgumentError
+
+    try:
+        checked = parser.parse_object(values).as_dict()
+    except (ArgumentError, BadInputError) as error:
+        raise BadInputError(f"in {file!r}: {error}") from None
+    return {key: checked[key] for key in values}
+
+
+def _kind(hint: Any) -> type:
+    return next(kind for kind in (get_args(hint) or (hint,)) if kind is not type(None))
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _kebab(word: str) -> str:
+    """Accept ``--num_samples`` for ``--num-samples``."""
+    if not word.startswith("--"):
+        return word
+    flag, equals, value = word.partition("=")
+    return flag.replace("_", "-") + equals + value
+
+
+def _one_line(message: str, flags: list[str]) -> str:
+    """Turn the parser's message into the rule, the value and the remedy."""
+    message = " ".join(message.split())
+    if match := re.search(r"unrecognized arguments: (\S+)", message):
+        return f"unknown flag {match[1]!r}{nearest(match[1], flags) or '; see --help'}"
+    message = re.sub(r"Parser key \"(\w+)\": ", lambda m: f"{_flag(m[1])}: ", message)
+    message = re.sub(r"<class '(\w+)'>|typing\.(\w+)", lambda m: m[1] or m[2], message)
+    return message.rstrip(".") + ("" if "see --help" in message or "did you mean" in message else "; see --help")

@@ -1,0 +1,88 @@
+"""What a person at the terminal sees: one-line errors, a progress bar, a table."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from kerasgen.errors import KerasgenError
+
+
+def run_command(command: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> int:
+    """Run a command and turn its errors into one line on standard error and an exit code.
+
+    Returns:
+        0; 1 where the work failed; 2 for wrong use; 130 where the user pressed Ctrl-C.
+    """
+    try:
+        command(argv)
+        sys.stdout.flush()
+    except KerasgenError as error:
+        print(f"kerasgen: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:  # the reader (`head`, say) has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        print("kerasgen: stopped; nothing was saved, and what was there before is untouched", file=sys.stderr)
+        return 130
+    return 0
+
+
+def note(message: str, quiet: bool = False) -> None:
+    """Print one line on standard error."""
+    if not quiet:
+        print(f"kerasgen: {message}", file=sys.stderr)
+
+
+def plain() -> bool:
+    """Tell whether to print plain lines: standard output is no terminal, or the user set ``NO_COLOR``."""
+    return not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
+
+
+def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> None:
+    """Print a table: drawn in a terminal, else aligned lines."""
+    if plain():
+        widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+        for row in rows:
+            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(*header, header_style="bold")
+    for row in rows:
+        drawn.add_row(*(Text(cell, style="green" if cell == "new" else "") for cell in row))
+    Console().print(drawn)
+
+
+def progress_bar(total: int, quiet: bool = False):
+    """Return a Keras callback that shows the steps, their rate, the loss and the time left; a bar in terminals only.
+
+    Args:
+        total: the number of steps of the whole training.
+        quiet: show nothing.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from kerasgen.backend import keras
+
+    class ProgressBar(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            console = Console(stderr=True)
+            self.bar = Progress(
+                TextColumn("training"), BarColumn(), MofNCompleteColumn(),
+                TextColumn("steps, loss {task.fields[loss]}"), TimeRemainingColumn(),
+                console=console, transient=True, redirect_stdout=sys.stdout.isatty(),
+                disable=quiet or not console.is_terminal or bool(os.environ.get("NO_COLOR")),
+            )  # fmt: skip
+            self.task = self.bar.add_task("training", total=total, loss="-")
+            self.bar.start()
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.bar.update(self.task, completed=batch + 1, loss=f"{logs['loss']:.3f}")
+
+        def on_train_end(self, logs=None):
+            self.bar.stop()
+
+    return ProgressBar()

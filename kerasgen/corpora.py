@@ -1,0 +1,193 @@
+"""Find, download, verify and read the text to learn from."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from kerasgen.errors import BadInputError, FailedError, KerasgenError, MissingFileError, nearest, reason
+from kerasgen.files import bundled, checkout, sha256, whole
+
+_RAW = "https://raw.githubusercontent.com"
+
+
+@dataclass(frozen=True)
+class KnownCorpus:
+    """A text with an address, and what stands in for it where it can't be had."""
+
+    url: str
+    sha256: str
+    fallback: str
+
+    @property
+    def file(self) -> str:
+        """The name of its file, in the cache and in a mirror."""
+        return self.url.rsplit("/", 1)[1]
+
+
+KNOWN = {
+    "dinos": KnownCorpus(
+        f"{_RAW}/pelinbalci/Char_Level_Model/db4990c77ec3845ff1b4bbfbbacb201aa50d5df4/dinos.txt",
+        "ad6465621cf56c08f71d4fbb40cf7eab763f9df42c54cc460d6c4d86e9c927fb",
+        "data/genera.txt",
+    ),
+    "shakespeare": KnownCorpus(
+        f"{_RAW}/fatihkaratay/Shakespeare_lang_model/7e21d06e328a241e6e57a55c350d13f1a213a821/shakespeare.txt",
+        "1b454b67b44e6f367c83a17ed295c46c5d4a1173cf5d09161882af4041bae023",
+        "data/pastiche.txt",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Text:
+    r"""A text that was read.
+
+    Attributes:
+        name: the corpus' name or the file's stem, for the names of models.
+        text: the characters, with ``\n`` at the line ends and no byte order mark.
+        sha256: the hash of the file's bytes.
+        note: one line that the user should see, or nothing.
+    """
+
+    name: str
+    text: str
+    sha256: str
+    note: str = ""
+
+
+def read(data: str | None, default: str) -> Text:
+    """Read a file or a known corpus.
+
+    A known corpus is looked for in ``KERASGEN_MIRROR`` (a folder or an address), in the cache (``data/`` in a
+    checkout, else the user's cache folder; ``KERASGEN_CACHE`` names another), and at its own address.
+
+    Args:
+        data: a path or the name of a known corpus; None for `default`, where a bundled text steps in for a corpus that
+            can't be had.
+        default: the name of the known corpus to read where `data` is None.
+
+    Raises:
+        MissingFileError: there is no such file or known corpus.
+        BadInputError: it is a folder, empty, binary or not UTF-8.
+        FailedError: the known corpus was asked for by name and can't be had.
+    """
+    if data is not None and data not in KNOWN:
+        return _text(Path(data).stem, _bytes(Path(data)), data)
+    name = data or default
+    try:
+        content, note = _fetch(name)
+        return _text(name, content, name, note)
+    except FailedError as error:
+        if data is not None:
+            raise FailedError(f"{error}; name a file of your own, or leave --data out for a bundled text") from error
+        path = bundled(KNOWN[name].fallback)
+        return _text(path.stem, _bytes(path), path.name, f"{error}; going on with the bundled {path.name}")
+
+
+def cache_folder() -> Path:
+    """Return the folder that downloads are kept in."""
+    if folder := os.environ.get("KERASGEN_CACHE"):
+        return Path(folder)
+    if root := checkout():
+        return root / "data"
+    import pooch
+
+    return Path(pooch.os_cache("kerasgen"))
+
+
+def _fetch(name: str) -> tuple[bytes, str]:
+    """Return a known corpus' verified bytes and a note; raise FailedError with every reason where it can't be had."""
+    corpus, failures = KNOWN[name], []
+    mirror = os.environ.get("KERASGEN_MIRROR", "").rstrip("/")
+    cached = cache_folder() / corpus.file
+    remote = urlsplit(mirror).scheme in ("http", "https")
+    folders = [cached] if remote or not mirror else [Path(mirror) / corpus.file, cached]
+    for path in folders:
+        try:
+            return _verified(_bytes(path), corpus.sha256), ""
+        except MissingFileError:
+            if path != cached:
+                failures.append(f"the mirror has no {path.name}")
+        except KerasgenError as error:
+            failures.append(f"{'cache' if path == cached else 'mirror'}: {error}")
+    for url in [f"{mirror}/{corpus.file}"] * remote + [corpus.url]:
+        try:
+            content = _download(url, corpus.sha256)
+        except FailedError as error:
+            failures.append(str(error))
+            continue
+        try:
+            with whole(cached) as temporary:
+                temporary.write_bytes(content)
+        except FailedError as error:
+            return content, f"{name} was downloaded but can't be kept: {error}"
+        return content, ""
+    raise FailedError(f"the corpus {name!r} can't be had ({'; '.join(failures)})")
+
+
+def _download(url: str, known_hash: str) -> bytes:
+    """Return the verified bytes behind an address; pooch checks the hash before the file is anywhere to be found."""
+    import pooch
+    import requests
+
+    parts = urlsplit(url)
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise FailedError(f"{url}: only https addresses are downloaded from")
+    pooch.get_logger().setLevel("ERROR")
+    try:
+        with tempfile.TemporaryDirectory(prefix="kerasgen-") as folder:
+            fetch = pooch.HTTPDownloader(timeout=20)
+            return Path(pooch.retrieve(url, known_hash, "corpus", folder, downloader=fetch)).read_bytes()
+    except (requests.RequestException, OSError, ValueError) as error:
+        raise FailedError(f"{parts.netloc}: {_brief(error)}") from error
+
+
+def _brief(error: Exception) -> str:
+    text = reason(error)
+    if "hash" in text.lower():
+        return "the file there has the wrong sha256"
+    inner = type(error).__name__ if len(text) > 120 else text
+    return {
+        "ConnectionError": "no connection",
+        "ConnectTimeout": "no answer",
+        "ChunkedEncodingError": "the download broke off",
+    }.get(type(error).__name__, inner)
+
+
+def _verified(content: bytes, known_hash: str) -> bytes:
+    if sha256(content) != known_hash:
+        raise FailedError("the file there has the wrong sha256")
+    return content
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except IsADirectoryError:
+        raise BadInputError(f"--data must name a file; {str(path)!r} is a folder; name a text file in it") from None
+    except (FileNotFoundError, NotADirectoryError):
+        hint = nearest(str(path), list(KNOWN)) or f"; the known corpora are {' and '.join(KNOWN)}"
+        raise MissingFileError(f"--data must name a file or a known corpus; there is no {str(path)!r}{hint}") from None
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"--data must name a readable file; {str(path)!r} can't be read: {reason(error)}") from None
+
+
+def _text(name: str, content: bytes, source: str, note: str = "") -> Text:
+    if b"\0" in content:
+        raise BadInputError(
+            f"a text must be UTF-8; {source} looks binary: byte {content.index(0)} is NUL; save it as plain text"
+        )
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        at = error.start + (3 if content.startswith(b"\xef\xbb\xbf") else 0)
+        line = content.count(b"\n", 0, at) + 1
+        raise BadInputError(
+            f"a text must be UTF-8; {source} is not: byte {at} (line {line}) is 0x{content[at]:02x}; save it as UTF-8"
+        ) from None
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not text.strip():
+        raise BadInputError(f"a text must have characters to learn from; {source} is {'blank' if text else 'empty'}")
+    return Text(name, text, sha256(content), note)

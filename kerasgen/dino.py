@@ -1,0 +1,226 @@
+"""``python -m kerasgen.dino``: a SimpleRNN learns a list of names, one SGD step a name, and invents new ones."""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from kerasgen import artifacts, config, console, corpora
+from kerasgen.files import bundled
+from kerasgen.vocab import CharVocab
+
+SHOWN = 7  # names shown on the way, as in the notebook
+ORDER = 3  # of the n-grams: the best of 2, 3 and 4 on names
+MEASURED = 1000  # names by which the share of new ones is measured
+ABOUT = """Learn a list of names, one a line, and invent new ones; save the model.
+
+examples:
+  python -m kerasgen.dino                                  learn the dinosaurs (seconds), show new ones
+  python -m kerasgen.dino --sample-only --prefix tri       only invent, with the model that is there
+  python -m kerasgen.dino --data towns.txt                 your own list
+  python -m kerasgen.dino --config configs/dino_notebook.toml   the course's notebook, digit for digit
+  python -m kerasgen.dino --sample-only --quiet --num-samples 1000 --unique --novel-only > names.txt"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train a model unless told to generate only, then generate."""
+    settings = config.parse(config.DinoConfig, "python -m kerasgen.dino", ABOUT, "configs/dino.toml", argv)
+    settings = replace(settings, prefix=settings.prefix.lower())
+    if settings.sample_only or settings.model:
+        generate(settings)
+    else:
+        train(settings)
+
+
+def generate(settings: config.DinoConfig) -> None:
+    """Invent names with a model that is there already."""
+    contents = artifacts.read(find_model(settings))
+    check_prefix(settings, contents.vocab)
+    console.note(f"generating with {contents.path}", settings.quiet)
+
+    from kerasgen import backend, load
+
+    backend.use_one_thread()
+    generator = load(contents.path, device=settings.device)
+    show(generator, invent(generator, settings), settings)
+
+
+def train(settings: config.DinoConfig) -> None:
+    """Learn a list of names, show how it goes, save the model, and invent names with it."""
+    from kerasgen import datasets
+
+    corpus = corpora.read(settings.data, default="dinos")
+    if corpus.note:
+        console.note(corpus.note)
+    names = datasets.read_names(corpus.text, corpus.name)
+    split = datasets.split_names(names, settings.holdout)
+    vocab = CharVocab.from_text([*"".join(names), datasets.STOP])
+    check_prefix(settings, vocab)
+    rows = datasets.encode_names(split.train, vocab)
+    order = datasets.notebook_order(len(rows), settings.shuffle_seed) if settings.shuffle == "once" else None
+    batches = datasets.NameBatches(rows, settings.batch_size, seed=settings.seed, order=order)
+    steps = settings.epochs * batches.steps_per_epoch if settings.epochs else settings.steps
+
+    from kerasgen import backend, training
+    from kerasgen.backend import keras, tf
+    from kerasgen.generator import Generator
+
+    backend.use_one_thread()
+    place = backend.device(settings.device)
+    with tf.device(place):
+        model = build(settings, len(vocab), steps)
+        known = set(names)
+        generator = Generator(model, vocab, stop=datasets.STOP, is_known=known.__contains__, device=place)
+        report = keras.callbacks.LambdaCallback(on_epoch_end=reporter(generator, settings))
+        started = time.perf_counter()
+        training.fit(
+            model,
+            batches,
+            epoch_ends=training.epoch_ends(steps, settings.sample_every),
+            callbacks=[] if settings.quiet else [console.progress_bar(steps), report],
+            first_smoothed_loss=training.notebook_first_loss(len(vocab), SHOWN),
+        )
+        seconds = time.perf_counter() - started
+        scores = measure(model, vocab, split)
+    card = {
+        "kind": "names",
+        "stop": datasets.STOP,
+        "lower_case": True,
+        "config": {k: v for k, v in asdict(settings).items() if k in TRAINING_KEYS},
+        "data": {"name": corpus.name, "sha256": corpus.sha256, "names": len(names), "distinct": len(known)},
+        "training": {"steps": steps, "seconds": round(seconds, 2)},
+        "scores": scores,
+    }
+    path = Path(settings.save_dir) / f"my-{corpus.name}.keras"
+    artifacts.save(path, model, vocab, card, names)
+    generator.card = card
+
+    show(generator, invent(generator, settings), settings)
+    console.note(f"{steps:,} steps in {seconds:.1f} s; saved {path}", settings.quiet)
+
+
+TRAINING_KEYS = {
+    "units", "recurrent_dropout", "carry_state", "init_scale", "init_seed", "batch_size", "learning_rate", "schedule",
+    "momentum", "clipvalue", "shuffle", "shuffle_seed", "holdout", "seed", "dtype",
+}  # fmt: skip
+
+
+def find_model(settings: config.DinoConfig) -> Path:
+    """Return the file to generate with: that of ``--model``, else the user's own of that ``--data``, else ours."""
+    if settings.model:
+        return Path(settings.model)
+    learned = [Path(settings.data).stem] if settings.data else ["dinos", Path(corpora.KNOWN["dinos"].fallback).stem]
+    own = [Path(settings.save_dir) / f"my-{name}.keras" for name in learned]
+    return next((path for path in own if path.exists()), bundled("saved_models/dino.keras"))
+
+
+def check_prefix(settings: config.DinoConfig, vocab: CharVocab) -> None:
+    """Refuse a prefix that can't be gone on from, before anything slow begins."""
+    vocab.encode(settings.prefix)
+
+
+def build(settings: config.DinoConfig, vocab_size: int, steps: int):
+    """Make the model and compile it in the ordinary Keras way."""
+    from kerasgen import models
+    from kerasgen.backend import keras
+
+    if settings.dtype == "float64":
+        keras.config.set_floatx("float64")  # else the optimizer would keep the learning rate in single precision
+    model = models.NameRNN(
+        vocab_size,
+        settings.units,
+        recurrent_dropout=settings.recurrent_dropout,
+        carry_state=settings.carry_state,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        dtype=settings.dtype,
+        name="dino",
+    )
+    seed = settings.seed if settings.init_seed is None else settings.init_seed
+    initial = models.notebook_weights(seed, vocab_size, settings.units, settings.init_scale)
+    for variable, value in zip(model.trainable_variables, initial, strict=True):
+        variable.assign(value)
+    schedules = keras.optimizers.schedules
+    rate = {
+        "constant": settings.learning_rate,
+        "linear": schedules.PolynomialDecay(settings.learning_rate, steps, end_learning_rate=0.0),
+        "cosine": schedules.CosineDecay(settings.learning_rate, steps),
+    }[settings.schedule]
+    sgd = keras.optimizers.SGD(learning_rate=rate, momentum=settings.momentum, clipvalue=settings.clipvalue)
+    model.compile(optimizer=sgd, loss=models.nats_per_name, auto_scale_loss=False)
+    return model
+
+
+def reporter(generator, settings: config.DinoConfig):
+    """Return what prints the loss and seven names, as the notebook does, after the steps 0, 2000, 4000, ..."""
+    from kerasgen.generator import notebook_uniforms
+
+    uniforms = notebook_uniforms(SHOWN, 50) if settings.notebook_draws else None
+
+    def report(epoch, logs):
+        iteration = epoch * settings.sample_every
+        if iteration >= int(generator.model.optimizer.iterations):
+            return  # the last epoch is a shorter one
+        names = generator.generate(SHOWN, seed=settings.seed, uniforms=uniforms)
+        print(f"Iteration: {iteration}, Loss: {logs['smoothed_loss']:f}\n")
+        print("\n".join(name[:1].upper() + name[1:] for name in names), end="\n\n\n")
+
+    return report
+
+
+def invent(generator, settings: config.DinoConfig) -> list[str]:
+    """Generate the names that were asked for."""
+    keys = ("prefix", "temperature", "top_k", "top_p", "min_length", "max_length", "seed", "unique", "novel_only")
+    return generator.generate(settings.num_samples, **{key: getattr(settings, key) for key in keys})
+
+
+def measure(model, vocab: CharVocab, split) -> dict:
+    """Score the part that was held back, beside counting n-grams; the training names where nothing was."""
+    from kerasgen import datasets, metrics
+
+    part, names = next(
+        (label, part)
+        for label, part in [
+            ("validation", split.validation),
+            ("held out", split.test),
+            ("in sample", sorted(set(split.train))),
+        ]
+        if part
+    )
+    score = metrics.score_rows(lambda ids: model(ids), datasets.encode_names(names, vocab))
+    ngrams = metrics.NgramModel((vocab.encode(name + datasets.STOP) for name in split.train), ORDER, len(vocab))
+    baseline = ngrams.score([vocab.encode(name + datasets.STOP) for name in names])
+    return {
+        "part": part,
+        "names": len(names),
+        "nats_per_char": score.nats_per_char,
+        "bits_per_char": score.bits_per_char,
+        "ngram_nats_per_char": baseline.nats_per_char,
+        "ngram_bits_per_char": baseline.bits_per_char,
+    }
+
+
+def show(generator, names: list[str], settings: config.DinoConfig) -> None:
+    """Print names: one a line where quiet, else a table that marks each as known or new, and the scores."""
+    from kerasgen import metrics
+
+    shown = [name[:1].upper() + name[1:] for name in names]
+    if settings.quiet:
+        print("\n".join(shown))
+        return
+    marks = ["known" if generator.is_known(name) else "new" for name in names]
+    console.table(list(zip(shown, marks, strict=True)), ("name", ""))
+    sample = generator.generate(MEASURED, temperature=settings.temperature, seed=settings.seed)
+    novelty = metrics.novelty(sample, generator.is_known)
+    print(f"\nof {novelty.count:,} names, {novelty.new:.1%} are new and {novelty.distinct:.1%} are different")
+    if scores := generator.card.get("scores"):
+        print(
+            f"{scores['part']}, {scores['names']} names: {scores['nats_per_char']:.4f} nats/char "
+            f"({scores['bits_per_char']:.4f} bits/char); counting n-grams: {scores['ngram_nats_per_char']:.4f} "
+            f"({scores['ngram_bits_per_char']:.4f})"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(console.run_command(main))

@@ -1,0 +1,41 @@
+"""The errors that a user is meant to see: one line with the rule, what was received, and what to do."""
+
+
+class KerasgenError(Exception):
+    """A failure with a message for people.
+
+    Attributes:
+        exit_code: what a command exits with; 2 for wrong use, 1 for work that failed.
+    """
+
+    exit_code = 1
+
+
+class BadInputError(KerasgenError, ValueError):
+    """The user gave something that can't be used."""
+
+    exit_code = 2
+
+
+class MissingFileError(KerasgenError, FileNotFoundError):
+    """A file that the user named does not exist."""
+
+    exit_code = 2
+
+
+class FailedError(KerasgenError, RuntimeError):
+    """The input was right, yet the work could not be done (a disk is full, a download broke off, a loss became NaN)."""
+
+
+def reason(error: BaseException) -> str:
+    """Give an exception's own words on one line, for use inside a message."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """Give the closest of the known words as a hint (``"; did you mean 'units'?"``), or nothing where none is close."""
+    import difflib
+
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""

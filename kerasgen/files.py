@@ -1,0 +1,81 @@
+"""Files that appear whole or not at all, their hashes, and where the project's own files lie."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from kerasgen.errors import FailedError, reason
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def checkout() -> Path | None:
+    """Return the root of the source tree that this package runs from, or None where it is installed from a wheel."""
+    root = _PACKAGE.parent
+    return root if (root / "pyproject.toml").is_file() and (root / "configs").is_dir() else None
+
+
+def bundled(relative: str) -> Path:
+    """Return the path of a file that travels with kerasgen, such as ``"configs/dino.toml"``.
+
+    A wheel carries them in ``kerasgen/bundled``; a checkout has them at its top level.
+    """
+    return (checkout() or _PACKAGE / "bundled") / relative
+
+
+def ours(path: Path) -> Path:
+    """Return where a file that is not at `path` may be found among those that travel with kerasgen.
+
+    ``saved_models/dino.keras`` and ``configs/dino.toml`` mean ours from any folder; other paths stay as they are.
+    """
+    inside = bundled(path.as_posix())
+    return inside if path.parent.as_posix() in ("configs", "saved_models") and inside.is_file() else path
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 of some bytes in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; what is written there replaces `path` once the block ends without error.
+
+    The bytes are synced to the disk before the rename and the folder after it, so that a crash at any moment leaves
+    either the old file or the new one, complete. The temporary name keeps the suffix, since Keras insists on it.
+
+    Raises:
+        FailedError: the file can't be written; whatever stood at `path` is still there.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp makes private files; a model is an ordinary one
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        message = f"{path} can't be written ({reason(error)}); free some space or name another folder"
+        raise FailedError(message) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows has no handle for folders; its rename is already durable enough
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

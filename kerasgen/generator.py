@@ -1,0 +1,286 @@
+"""The one sampler of every model: a batch of texts at once, the whole generation in one compiled loop."""
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from kerasgen.backend import tf
+from kerasgen.errors import BadInputError, FailedError
+from kerasgen.vocab import CharVocab
+
+BLOCK = 1024  # rows that are drawn from one key; also the most that one program generates side by side
+_SIZES = (1, 8, 64, BLOCK)  # programs are compiled for these numbers of rows
+
+
+class Generator:
+    """Generates texts with a model that steps with an explicit state.
+
+    A character is drawn by inverse CDF from one uniform number in [0, 1), which depends on (seed, row, position) alone:
+    neither on how many texts are asked for nor on their length.
+
+    Args:
+        model: has ``initial_state(batch)``, giving the state (a tensor or a nest of them, batch first), and
+            ``step(ids (batch,), state)``, giving logits ``(batch, vocab)`` and the new state; id -1 is the zero input.
+        vocab: its characters.
+        stop: the character that ends a text; None where there is none.
+        is_known: tells whether a text is one that the model learned from.
+        card: what is known of the model, for people.
+        device: TensorFlow's name of the device to compute on.
+    """
+
+    def __init__(
+        self,
+        model,
+        vocab: CharVocab,
+        *,
+        stop: str | None = None,
+        is_known: Callable[[str], bool] = lambda text: False,
+        card: dict | None = None,
+        device: str = "/CPU:0",
+    ):
+        self.model, self.vocab, self.is_known, self.card, self.device = model, vocab, is_known, card or {}, device
+        self._stop = -1 if stop is None else vocab.encode(stop)[0]
+        self._programs: dict[tuple, Callable] = {}
+
+    def generate(
+        self,
+        num_samples: int = 1,
+        *,
+        prefix: str = "",
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_length: int = 0,
+        max_length: int = 50,
+        seed: int = 0,
+        unique: bool = False,
+        novel_only: bool = False,
+        uniforms: np.ndarray | None = None,
+    ) -> list[str]:
+        """Generate texts, each up to the stop character (which is not part of it) or `max_length`.
+
+        Args:
+            num_samples: how many.
+            prefix: what each text begins with.
+            temperature: the logits are divided by it; 0 takes the likeliest character.
+            top_k: draw from the k likeliest characters only.
+            top_p: draw from the smallest set of likeliest characters that have this probability together (Holtzman et
+                al. 2020, "The curious case of neural text degeneration").
+            min_length: the fewest characters, `prefix` included.
+            max_length: the most characters, `prefix` included.
+            seed: the same seed gives the same texts; text i of 100 is text i of 10.
+            unique: leave out repetitions of a generated text.
+            novel_only: leave out texts that the model learned from.
+            uniforms: the numbers to draw with instead of those of `seed`, ``(num_samples, max_length)`` in [0, 1).
+
+        Raises:
+            BadInputError: a value is outside its range, or the prefix has a character that the model never saw.
+            FailedError: not enough different or new texts come out of the model.
+        """
+        _check(num_samples, temperature, top_k, top_p, min_length, max_length, prefix)
+        prefix_ids = self.vocab.encode(prefix)
+        options = dict(temperature=temperature, top_k=top_k, top_p=top_p, min_length=min_length, max_length=max_length)
+        with tf.device(self.device):
+            start = self._after(prefix_ids)
+            if uniforms is not None:
+                uniforms = np.asarray(uniforms)[:, :max_length]
+                return [prefix + text for text in self._rows(start, len(prefix_ids), 0, num_samples, uniforms, options)]
+            if not unique and not novel_only:
+                rows = self._endless(start, len(prefix_ids), num_samples, seed, options)
+                return [prefix + text for text in itertools.islice(rows, num_samples)]
+            return self._chosen(start, prefix, num_samples, seed, options, unique, novel_only)
+
+    def _chosen(self, start, prefix, num_samples, seed, options, unique, novel_only):
+        """Take texts in the order of their rows, leaving out what was not asked for."""
+        chosen: list[str] = []
+        seen: set[str] = set()
+        patience = 50 * BLOCK  # rows without a single fresh text; then there are hardly any more
+        since = 0
+        for text in self._endless(start, len(prefix), BLOCK, seed, options):
+            text = prefix + text
+            since += 1
+            if not (unique and text in seen) and not (novel_only and self.is_known(text)):
+                seen.add(text)
+                chosen.append(text)
+                since = 0
+            if len(chosen) == num_samples:
+                return chosen
+            if since == patience or (options["temperature"] == 0 and since):
+                break
+        raise FailedError(
+            f"the model gives only {len(chosen)} such texts of the {num_samples} asked for; "
+            "raise --temperature or ask for fewer"
+        )
+
+    def _endless(self, start, offset, hint, seed, options) -> Iterator[str]:
+        """Yield texts row by row; `hint` tells how many will be wanted from a block."""
+        for block in itertools.count():
+            count = min(BLOCK, max(1, hint - block * BLOCK))
+            yield from self._rows(start, offset, (seed << 32) + block, count, None, options)
+
+    def _rows(self, start, offset, key, count, uniforms, options) -> list[str]:
+        """Generate the first `count` rows of a block."""
+        size = next(size for size in _SIZES if size >= min(count, BLOCK))
+        if uniforms is None:
+            return self._decode(self._run(start, offset, key, size, None, options)[:count])
+        texts: list[str] = []
+        for first in range(0, count, size):
+            part = np.zeros((size, options["max_length"]))
+            given = uniforms[first : first + size]
+            part[: len(given), : given.shape[1]] = given
+            texts += self._decode(self._run(start, offset, key, size, part, options)[: len(given)])
+        return texts
+
+    def _run(self, start, offset, key, size, uniforms, options):
+        """Call the compiled loop; return the new ids, int32 ``(size, max_length - offset)``, -1 after a text's end."""
+        form = (size, options["max_length"], options["top_k"], options["top_p"], options["temperature"] == 0)
+        if (*form, uniforms is None) not in self._programs:
+            self._programs[(*form, uniforms is None)] = self._compile(*form)
+        last, state = start
+        dtype = self._float
+        given = None if uniforms is None else tf.constant(uniforms.T, dtype)  # (max_length, size)
+        ids = self._programs[(*form, uniforms is None)](
+            tf.constant(last),
+            state,
+            tf.constant(offset),
+            tf.constant(key, tf.int64),
+            tf.constant(options["temperature"] or 1.0, dtype),
+            tf.constant(options["min_length"]),
+            given,
+        )
+        return np.ascontiguousarray(ids.numpy().T[:, offset:])
+
+    @property
+    def _float(self):
+        return tf.float64 if self.model.compute_dtype == "float64" else tf.float32
+
+    def _compile(self, size, max_length, top_k, top_p, greedy):
+        step, stop, dtype = self.step, self._stop, self._float
+
+        def loop(last, state, offset, key, temperature, min_length, uniforms):
+            state = tf.nest.map_structure(lambda s: tf.repeat(s, size, axis=0), state)
+
+            def body(position, ids, state, done, out):
+                if uniforms is None:
+                    uniform = tf.random.stateless_uniform(
+                        (size,), tf.stack([key, tf.cast(position, tf.int64)]), alg="philox", dtype=dtype
+                    )
+                else:
+                    uniform = tf.gather(uniforms, position)
+                ids, state = step(
+                    ids, state, uniform, temperature, stop_allowed=position >= min_length, top_k=top_k, top_p=top_p,
+                    greedy=greedy,
+                )  # fmt: skip
+                done = done | (ids == stop)
+                out = tf.tensor_scatter_nd_update(out, [[position]], tf.where(done, -1, ids)[None])
+                return position + 1, ids, state, done, out
+
+            out = tf.fill((max_length, size), -1)
+            going = lambda position, ids, state, done, out: (position < max_length) & ~tf.reduce_all(done)  # noqa: E731
+            start = (offset, tf.fill((size,), last), state, tf.zeros((size,), tf.bool), out)
+            return tf.while_loop(going, body, start)[-1]
+
+        return tf.function(loop, jit_compile=True)
+
+    def _after(self, prefix_ids: list[int]):
+        """Return what generating starts from: the last id before it and the state before that id, batch 1."""
+        ids = [-1, *prefix_ids]
+        room = 1 << (len(ids) - 1).bit_length()
+        padded = np.full((room,), -1, np.int32)
+        padded[: len(ids)] = ids
+        if ("prefix", room) not in self._programs:
+            self._programs["prefix", room] = tf.function(self._prefill, jit_compile=True)
+        state = self._programs["prefix", room](tf.constant(padded), tf.constant(len(prefix_ids)))
+        return ids[-1], state
+
+    def _prefill(self, ids, count):
+        def body(i, state):
+            return i + 1, self.model.step(tf.gather(ids, i)[None], state)[1]
+
+        return tf.while_loop(lambda i, state: i < count, body, (tf.constant(0), self.model.initial_state(1)))[1]
+
+    @tf.function
+    def step(self, ids, state, uniform, temperature, stop_allowed=True, top_k=None, top_p=None, greedy=False):
+        """Draw the next characters: the one step that every generation is made of.
+
+        Args:
+            ids: int32 ``(batch,)``, the last characters; -1 is the zero input.
+            state: the model's state.
+            uniform: ``(batch,)`` in [0, 1).
+            temperature: positive scalar.
+            stop_allowed: bool scalar; where False, the stop character has no probability.
+            top_k: an int or None.
+            top_p: a float or None.
+            greedy: take the likeliest character instead.
+
+        Returns:
+            The new ids ``(batch,)`` and the new state.
+        """
+        logits, state = self.model.step(ids, state)
+        logits = tf.cast(logits, self._float)
+        if self._stop >= 0:
+            forbidden = (tf.range(len(self.vocab)) == self._stop) & ~tf.convert_to_tensor(stop_allowed)
+            logits = tf.where(forbidden, logits.dtype.min, logits)
+        if greedy:
+            return tf.argmax(logits, axis=-1, output_type=tf.int32), state
+        probs = tf.nn.softmax(logits / tf.cast(temperature, logits.dtype))
+        return draw(probs, tf.cast(uniform, probs.dtype), top_k=top_k, top_p=top_p), state
+
+    def _decode(self, ids: np.ndarray) -> list[str]:
+        if "\0" in self.vocab:
+            return [self.vocab.decode(row) for row in ids]
+        table = np.array([*self.vocab.chars, "\0"])  # the last entry is that of id -1; NumPy drops NULs at the end
+        return table[ids].view(f"<U{ids.shape[1]}")[:, 0].tolist() if ids.size else [""] * len(ids)
+
+
+def draw(probs, uniform, *, top_k: int | None = None, top_p: float | None = None):
+    """Draw ids by inverse CDF: the first whose cumulated probability exceeds the uniform number.
+
+    It is what ``np.random.choice(range(n), p=p)`` does with one number of its generator.
+
+    Args:
+        probs: ``(batch, vocab)``; rows need not add up to 1.
+        uniform: ``(batch,)`` in [0, 1).
+        top_k: keep the k likeliest only (all those as likely as the k-th).
+        top_p: keep the smallest set of likeliest ids with this probability together.
+
+    Returns:
+        int32 ``(batch,)``.
+    """
+    if top_k is not None and top_k < probs.shape[-1]:
+        least = tf.math.top_k(probs, top_k).values[:, -1:]
+        probs = tf.where(probs >= least, probs, 0)
+    if top_p is not None and top_p < 1:
+        ordered = tf.sort(probs, direction="DESCENDING")
+        before = tf.cumsum(ordered, axis=-1, exclusive=True)
+        inside = before < tf.cast(top_p, probs.dtype) * tf.reduce_sum(probs, axis=-1, keepdims=True)
+        least = tf.reduce_min(tf.where(inside, ordered, probs.dtype.max), axis=-1, keepdims=True)
+        probs = tf.where(probs >= least, probs, 0)
+    cdf = tf.cumsum(probs, axis=-1)
+    below = cdf / cdf[:, -1:] <= uniform[:, None]
+    return tf.reduce_sum(tf.cast(below, tf.int32), axis=-1)
+
+
+def notebook_uniforms(rows: int, length: int) -> np.ndarray:
+    """Return the numbers that the notebook draws its names with, float64 ``(rows, length)``.
+
+    It calls ``np.random.seed(counter + seed)`` before each letter and raises both by one a letter, so letter k of name
+    i is drawn with the first number of seed ``i + 2 k``.
+    """
+    first = [np.random.RandomState(seed).random_sample() for seed in range(rows + 2 * length)]
+    return np.array([[first[i + 2 * k] for k in range(length)] for i in range(rows)])
+
+
+def _check(num_samples, temperature, top_k, top_p, min_length, max_length, prefix):
+    rules = [
+        ("num_samples", num_samples, num_samples >= 1, "at least 1"),
+        ("temperature", temperature, 0 <= temperature < float("inf"), "zero (greedy) or a positive number"),
+        ("top_k", top_k, top_k is None or top_k >= 1, "at least 1"),
+        ("top_p", top_p, top_p is None or 0 < top_p <= 1, "above 0 and at most 1"),
+        ("max_length", max_length, max_length > len(prefix), f"more than the prefix's {len(prefix)} characters"),
+        ("min_length", min_length, 0 <= min_length <= max_length, f"between 0 and the maximum of {max_length}"),
+    ]
+    for name, value, holds, rule in rules:
+        if not holds:
+            raise BadInputError(f"{name} must be {rule}; received {value}")

@@ -1,0 +1,125 @@
+"""Scores: nats and bits per character, the n-gram baseline, and how new a generated text is."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a model predicts a text.
+
+    Attributes:
+        nats: the summed cross-entropy, in nats.
+        chars: the number of predicted characters, stop characters included.
+    """
+
+    nats: float
+    chars: int
+
+    @property
+    def nats_per_char(self) -> float:
+        """The cross-entropy in nats per character (NaN where there is no character)."""
+        return self.nats / self.chars if self.chars else math.nan
+
+    @property
+    def bits_per_char(self) -> float:
+        """The cross-entropy in bits per character: total nats / (characters x ln 2)."""
+        return self.nats_per_char / math.log(2)
+
+    def __str__(self) -> str:
+        return f"{self.nats_per_char:.4f} nats/char ({self.bits_per_char:.4f} bits/char)"
+
+
+def score_rows(logits_of: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, batch_size: int = 256) -> Score:
+    """Score rows of ids under a model.
+
+    Args:
+        logits_of: maps ids, int32 ``(batch, time)``, to logits ``(batch, time, vocab)``.
+        rows: int32 ``(rows, time + 1)``; each position is predicted from those before it, -1 means "no character".
+        batch_size: how many rows to compute at once.
+
+    Returns:
+        The summed nats over all characters; float64 sums, so that the order of the rows does not matter.
+    """
+    nats, chars = 0.0, 0
+    for start in range(0, len(rows), batch_size):
+        part = rows[start : start + batch_size]
+        logits = np.asarray(logits_of(part[:, :-1]), dtype=np.float64)  # (batch, time, vocab)
+        targets = part[:, 1:]
+        shifted = logits - logits.max(axis=-1, keepdims=True)
+        log_probs = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        picked = np.take_along_axis(log_probs, np.maximum(targets, 0)[..., None], axis=-1)[..., 0]
+        nats -= float(picked[targets >= 0].sum())
+        chars += int((targets >= 0).sum())
+    return Score(nats, chars)
+
+
+class NgramModel:
+    """Interpolated Witten-Bell n-grams over ids: the baseline that a network has to beat.
+
+    The probability of a character after a context is ``(count + types * p(shorter context)) / (total + types)``, where
+    ``types`` is the number of different characters seen after that context (Witten and Bell 1991, in the interpolated
+    form of Chen and Goodman 1998); below the empty context lies the uniform distribution. Every sequence begins with
+    ``order`` marks of its beginning, so that the first characters know where they stand.
+
+    Args:
+        sequences: the training sequences of ids, stop characters included.
+        order: the number of characters looked at before the predicted one.
+        vocab_size: the number of ids.
+    """
+
+    def __init__(self, sequences: Iterable[Sequence[int]], order: int, vocab_size: int):
+        self.order, self.vocab_size = order, vocab_size
+        self._counts: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
+        for sequence in sequences:
+            for context, char in self._grams(sequence):
+                for start in range(order + 1):
+                    self._counts[context[start:]][char] += 1
+
+    def _grams(self, sequence: Sequence[int]) -> Iterator[tuple[tuple[int, ...], int]]:
+        marked = (*[-1] * self.order, *sequence)
+        for i, char in enumerate(sequence):
+            yield marked[i : i + self.order], char
+
+    def probability(self, context: tuple[int, ...], char: int) -> float:
+        """Return the probability of an id after the `order` ids before it (-1 before the beginning)."""
+        p = 1.0 / self.vocab_size
+        for start in reversed(range(len(context) + 1)):  # from the empty context to the longest
+            counts = self._counts.get(context[start:])
+            if counts is None:
+                break
+            types = len(counts)
+            p = (counts[char] + types * p) / (counts.total() + types)
+        return p
+
+    def score(self, sequences: Iterable[Sequence[int]]) -> Score:
+        """Score sequences of ids, each from its own beginning."""
+        grams = [gram for sequence in sequences for gram in self._grams(sequence)]
+        return Score(-math.fsum(math.log(self.probability(*gram)) for gram in grams), len(grams))
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """How new a list of generated texts is.
+
+    Attributes:
+        new: the share that is not among the known texts, between 0 and 1.
+        distinct: the share of different texts, between 0 and 1.
+        count: how many texts were looked at.
+    """
+
+    new: float
+    distinct: float
+    count: int
+
+
+def novelty(texts: Sequence[str], is_known: Callable[[str], bool]) -> Novelty:
+    """Measure how many of the texts are new and how many are different."""
+    if not texts:
+        return Novelty(math.nan, math.nan, 0)
+    new = sum(not is_known(text) for text in texts)
+    return Novelty(new / len(texts), len(set(texts)) / len(texts), len(texts))

@@ -1,0 +1,93 @@
+"""Fast forward and backward passes over time, on plain tensors.
+
+Everything is time-major and compiled by XLA. What makes it fast: the loops over time hold nothing but the one product
+that needs the step before; all other products are made once for all steps; nothing is done past the end of the longest
+name of a batch; no variable is read or written inside a loop.
+"""
+
+from kerasgen.backend import tf
+
+
+def simple_rnn_gradients(weights, rows, state):
+    """Compute the loss of a batch of names and its gradients through a SimpleRNN (tanh) with a softmax on top.
+
+    Forward, with x the one-hot letters::
+
+        h[t] = tanh(x[t] Wx + h[t-1] Wh + b)        p[t] = softmax(h[t] Wy + by)
+
+    and back through time, with y the one-hot targets::
+
+        dlogits[t] = p[t] - y[t]        dz[t] = (dlogits[t] Wy' + dz[t+1] Wh') * (1 - h[t]^2)
+
+    (Werbos 1990, "Backpropagation through time".) Padding needs no mask inside the loops: its dlogits are zero, so
+    every dz after a name's end is zero, too.
+
+    Args:
+        weights: five tensors in Keras' order: Wx ``(vocab, units)``, Wh ``(units, units)``, b ``(units,)``, Wy
+            ``(units, vocab)``, by ``(vocab,)``; their dtype is that of the computation.
+        rows: int32 ``(batch, time + 1)``: inputs and, one place further, targets; -1 for "no character". Each row has
+            at least one target, and all of them come before its padding.
+        state: ``(batch, units)``, the hidden state before the first step; no gradient flows into it.
+
+    Returns:
+        The mean over the names of each name's summed cross-entropy in nats (a scalar); the list of its gradients; the
+        state after each name's last step, ``(batch, units)``.
+    """
+    longest = rows.shape[1] - 1
+    lengths = tf.reduce_sum(tf.cast(rows[:, 1:] >= 0, tf.int32), axis=1)  # (batch,)
+    count = tf.reduce_max(lengths)
+
+    # Most names are short: the products over all steps are compiled for half of the longest name as well.
+    sizes = [longest // 2, longest] if longest % 2 == 0 and longest > 16 else [longest]
+    branches = [lambda time=time: _through_time(weights, rows[:, : time + 1], lengths, count, state) for time in sizes]
+    chosen = 0 if len(sizes) == 1 else tf.cast(count > sizes[0], tf.int32)
+    loss, *gradients, last = branches[0]() if len(sizes) == 1 else tf.switch_case(chosen, branches)
+    return loss, gradients, last
+
+
+def _through_time(weights, rows, lengths, count, state):
+    kernel, recurrent, bias, out_kernel, out_bias = weights
+    dtype = kernel.dtype
+    vocab_size, units = kernel.shape
+    batch, time = rows.shape[0], rows.shape[1] - 1
+    inputs, targets = tf.transpose(rows[:, :-1]), tf.transpose(rows[:, 1:])  # (time, batch)
+
+    letters = tf.gather(kernel, tf.maximum(inputs, 0)) * tf.cast(inputs >= 0, dtype)[..., None] + bias
+
+    def forward(t, h, states):
+        h = tf.tanh(tf.gather(letters, t) + tf.matmul(h, recurrent))
+        return t + 1, h, tf.tensor_scatter_nd_update(states, [[t]], h[None])
+
+    states = tf.zeros((time, batch, units), dtype)
+    _, _, states = tf.while_loop(lambda t, h, states: t < count, forward, (0, state, states))
+    before = tf.concat([state[None], states[:-1]], axis=0)  # (time, batch, units)
+
+    flat = tf.reshape(states, (time * batch, units))
+    precise = dtype if dtype.size >= 4 else tf.float32  # sums of half-precision losses would lose their digits
+    one_hot_targets = tf.one_hot(tf.reshape(targets, [-1]), vocab_size, dtype=precise)  # (time * batch, vocab)
+    logits = tf.cast(tf.matmul(flat, out_kernel) + out_bias, precise)
+    log_probs = tf.nn.log_softmax(logits)
+    loss = -tf.reduce_sum(log_probs * one_hot_targets) / batch
+    is_target = tf.cast(tf.reshape(targets, [-1, 1]) >= 0, precise)
+    d_logits = tf.cast((tf.exp(log_probs) * is_target - one_hot_targets) / batch, dtype)
+    d_states = tf.reshape(tf.matmul(d_logits, out_kernel, transpose_b=True), (time, batch, units))
+    slopes = 1 - states * states
+
+    def backward(t, dz, all_dz):
+        dz = (tf.gather(d_states, t) + tf.matmul(dz, recurrent, transpose_b=True)) * tf.gather(slopes, t)
+        return t - 1, dz, tf.tensor_scatter_nd_update(all_dz, [[t]], dz[None])
+
+    zero = tf.zeros((batch, units), dtype)
+    _, _, all_dz = tf.while_loop(lambda t, dz, all_dz: t >= 0, backward, (count - 1, zero, tf.zeros_like(states)))
+
+    flat_dz = tf.reshape(all_dz, (time * batch, units))
+    one_hot_inputs = tf.one_hot(tf.reshape(inputs, [-1]), vocab_size, dtype=dtype)
+    gradients = [
+        tf.matmul(one_hot_inputs, flat_dz, transpose_a=True),
+        tf.matmul(tf.reshape(before, (time * batch, units)), flat_dz, transpose_a=True),
+        tf.reduce_sum(flat_dz, axis=0),
+        tf.matmul(flat, d_logits, transpose_a=True),
+        tf.reduce_sum(d_logits, axis=0),
+    ]
+    ends = tf.stack([lengths - 1, tf.range(batch)], axis=1)
+    return loss, *gradients, tf.gather_nd(states, ends)  # padding does not touch the carried state

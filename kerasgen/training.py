@@ -1,0 +1,160 @@
+"""The one way to fit: whole chunks of steps in one compiled program, between ordinary Keras callbacks."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from kerasgen.backend import keras, tf
+from kerasgen.errors import FailedError
+from kerasgen.updates import PlainSGD, learning_rate_function
+
+SMOOTHING = 0.999  # the notebook's: loss = 0.999 * loss + 0.001 * step_loss
+
+
+def epoch_ends(steps: int, every: int) -> list[int]:
+    """Return the ends of virtual epochs: after the first step, after each `every` steps more, and at the end.
+
+    The first comes so early because the notebooks report after the steps number 0, 2000, 4000, ...
+    """
+    return [*range(1, steps, every), steps]
+
+
+def notebook_first_loss(vocab_size: int, names: int) -> float:
+    """Return where the notebook's running mean begins: seven characters at the loss of a blind guess, in nats."""
+    return -math.log(1.0 / vocab_size) * names
+
+
+def fit(
+    model: keras.Model,
+    batches: Callable[[int, int], np.ndarray],
+    *,
+    epoch_ends: Sequence[int],
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    first_smoothed_loss: float | None = None,
+    chunk: int = 500,
+) -> keras.callbacks.History:
+    """Train a compiled model, from the step that its optimizer has reached to the last of `epoch_ends`.
+
+    A step is ``model.gradients`` (a pure function of weights, batch, carried state and step number), then the place
+    where several workers would add up their gradients, then the update. A chunk of steps is one compiled program that
+    carries everything as plain tensors; the model's and the optimizer's variables are read before and written after it.
+
+    Args:
+        model: compiled; it has ``gradients(weights, rows, state, step)``, ``carried`` (the list of its carried-state
+            variables, empty where each batch begins anew) and ``initial_state(batch_size)``.
+        batches: ``batches(first, count)`` gives the batches of some steps, int32 ``(count, batch, time + 1)``.
+        epoch_ends: the step numbers after which an epoch, real or virtual, ends: the callbacks' rhythm.
+        callbacks: ordinary Keras callbacks. Batch hooks are called once a chunk, as with ``steps_per_execution``. The
+            logs have ``loss`` (the mean over the steps of the epoch so far; after an epoch, of that epoch), and
+            ``smoothed_loss``, the notebook's running mean.
+        first_smoothed_loss: where the running mean begins; None for the first step's loss.
+        chunk: how many steps a program makes at the most.
+
+    Returns:
+        The `History`: the logs of every epoch.
+
+    Raises:
+        FailedError: the loss is NaN or infinite; the model is left as it was after the last chunk before that.
+    """
+    program = _Program(model, batches(0, 1).shape[1:], chunk)
+    history = keras.callbacks.CallbackList(list(callbacks), add_history=True, model=model, epochs=len(epoch_ends))
+    step, smoothed = int(model.optimizer.iterations), first_smoothed_loss
+    model.stop_training = False
+    history.on_train_begin()
+    logs: dict[str, float | None] = {}
+    for epoch, end in enumerate(epoch_ends):
+        if step >= end:
+            continue
+        history.on_epoch_begin(epoch)
+        losses: list[float] = []
+        while step < end and not model.stop_training:
+            count = min(chunk, end - step)
+            history.on_train_batch_begin(step)
+            new = program.run(batches(step, count))
+            for loss in new:
+                smoothed = loss if smoothed is None else SMOOTHING * smoothed + (1 - SMOOTHING) * loss
+            losses += new
+            step += count
+            logs = {"loss": math.fsum(losses) / len(losses), "smoothed_loss": smoothed}
+            history.on_train_batch_end(step - 1, logs)
+        history.on_epoch_end(epoch, dict(logs))
+        if model.stop_training:
+            break
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    history.on_train_end(logs)
+    return model.history
+
+
+class _Program:
+    """A chunk of training steps, compiled once.
+
+    Args:
+        model: the compiled model.
+        shape: ``(batch, time + 1)`` of a batch.
+        chunk: the number of batches that the program has room for.
+    """
+
+    def __init__(self, model, shape, chunk):
+        self.model, self.shape, self.chunk = model, tuple(shape), chunk
+        optimizer = model.optimizer
+        if not optimizer.built:
+            optimizer.build(model.trainable_variables)
+        self._plain = PlainSGD(optimizer) if PlainSGD.fits(optimizer) else None
+        self._variables = [v.value for v in model.trainable_variables]
+        self._slots = [v.value for v in self._plain.slots] if self._plain else []
+        self._carried = [v.value for v in model.carried]
+        self._compiled = tf.function(self._steps, jit_compile=True)
+
+    def run(self, rows: np.ndarray) -> list[float]:
+        """Make one step for each of the batches ``(count, batch, time + 1)`` and return their losses."""
+        count = len(rows)
+        padded = np.full((self.chunk, *self.shape), -1, np.int32)  # one shape, so one compilation
+        padded[:count] = rows
+        first = int(self.model.optimizer.iterations)
+        before = [tf.identity(v) for v in self._written()]
+        losses = self._compiled(tf.constant(padded), tf.constant(count)).numpy()[:count].astype(float)
+        if not np.isfinite(losses).all():
+            for variable, value in zip(self._written(), before, strict=True):
+                variable.assign(value)
+            bad = int(np.flatnonzero(~np.isfinite(losses))[0])
+            raise FailedError(
+                f"the loss became {losses[bad]} at step {first + bad}; try a lower --learning-rate or --clipvalue"
+            )
+        return losses.tolist()
+
+    def _written(self):
+        return [*self._variables, *self._carried, *(v.value for v in self.model.optimizer.variables)]
+
+    def _steps(self, rows, count):
+        model, optimizer = self.model, self.model.optimizer
+        iterations = optimizer.iterations.value
+        first, rate = tf.convert_to_tensor(iterations), learning_rate_function(optimizer)
+        weights = [tf.convert_to_tensor(v) for v in self._variables] if self._plain else []
+        slots = [tf.convert_to_tensor(v) for v in self._slots]
+        state = tf.cast(self._carried[0], model.compute_dtype) if self._carried else model.initial_state(rows.shape[1])
+        losses = tf.zeros((self.chunk,), tf.float64 if model.variable_dtype == "float64" else tf.float32)
+
+        def body(i, weights, slots, state, losses):
+            step = first + tf.cast(i, first.dtype)
+            now = weights if self._plain else [tf.convert_to_tensor(v) for v in self._variables]
+            before = state if self._carried else tf.zeros_like(state)
+            # `rows[i]` would make the batches a constant of the program, which would be compiled anew at every call.
+            loss, gradients, state = model.gradients(now, tf.gather(rows, i), before, step)
+            # Here several workers would add up their gradients.
+            if self._plain:
+                weights, slots = self._plain(weights, gradients, slots, rate(step))
+            else:
+                optimizer.apply(gradients, model.trainable_variables)
+            losses = tf.tensor_scatter_nd_update(losses, [[i]], [tf.cast(loss, losses.dtype)])
+            return i + 1, weights, slots, state, losses
+
+        carried = (tf.constant(0), weights, slots, state, losses)
+        _, weights, slots, state, losses = tf.while_loop(lambda i, *_: i < count, body, carried)
+        if self._plain:
+            for variable, value in zip([*self._variables, *self._slots], [*weights, *slots], strict=True):
+                variable.assign(value)
+            iterations.assign(first + tf.cast(count, first.dtype))
+        for variable in self._carried:
+            variable.assign(tf.cast(state, variable.dtype))
+        return losses
