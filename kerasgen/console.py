@@ -1,5 +1,6 @@
 """What a person at the terminal sees: one-line errors, a progress bar, a table."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -55,8 +56,9 @@ def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> None:
     Console().print(drawn)
 
 
+@contextlib.contextmanager
 def progress_bar(total: int, quiet: bool = False):
-    """Return a Keras callback that shows the steps, their rate, the loss and the time left; a bar in terminals only.
+    """Yield a Keras callback that shows the steps, the loss and the time left; a bar in terminals only.
 
     Args:
         total: the number of steps of the whole training.
@@ -67,22 +69,18 @@ def progress_bar(total: int, quiet: bool = False):
 
     from kerasgen.backend import keras
 
-    class ProgressBar(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None):
-            console = Console(stderr=True)
-            self.bar = Progress(
-                TextColumn("training"), BarColumn(), MofNCompleteColumn(),
-                TextColumn("steps, loss {task.fields[loss]}"), TimeRemainingColumn(),
-                console=console, transient=True, redirect_stdout=sys.stdout.isatty(),
-                disable=quiet or not console.is_terminal or bool(os.environ.get("NO_COLOR")),
-            )  # fmt: skip
-            self.task = self.bar.add_task("training", total=total, loss="-")
-            self.bar.start()
+    console = Console(stderr=True)
+    loss = TextColumn("steps, loss {task.fields[loss]}")
+    shown = console.is_terminal and not quiet and not os.environ.get("NO_COLOR")
+    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), loss, TimeRemainingColumn())
+    # What is printed meanwhile goes above the bar, unless it goes into a file or a pipe.
+    with Progress(
+        *columns, console=console, transient=True, disable=not shown, redirect_stdout=sys.stdout.isatty()
+    ) as bar:
+        task = bar.add_task("training", total=total, loss="-")
 
-        def on_train_batch_end(self, batch, logs=None):
-            self.bar.update(self.task, completed=batch + 1, loss=f"{logs['loss']:.3f}")
+        class ProgressBar(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                bar.update(task, completed=batch + 1, loss=f"{logs['loss']:.3f}")
 
-        def on_train_end(self, logs=None):
-            self.bar.stop()
-
-    return ProgressBar()
+        yield ProgressBar()

@@ -74,13 +74,14 @@ def train(settings: config.DinoConfig) -> None:
         generator = Generator(model, vocab, stop=datasets.STOP, is_known=known.__contains__, device=place)
         report = keras.callbacks.LambdaCallback(on_epoch_end=reporter(generator, settings))
         started = time.perf_counter()
-        training.fit(
-            model,
-            batches,
-            epoch_ends=training.epoch_ends(steps, settings.sample_every),
-            callbacks=[] if settings.quiet else [console.progress_bar(steps), report],
-            first_smoothed_loss=training.notebook_first_loss(len(vocab), SHOWN),
-        )
+        with console.progress_bar(steps, settings.quiet) as bar:
+            training.fit(
+                model,
+                batches,
+                epoch_ends=training.epoch_ends(steps, settings.sample_every),
+                callbacks=[bar] if settings.quiet else [bar, report],
+                first_smoothed_loss=training.notebook_first_loss(len(vocab), SHOWN),
+            )
         seconds = time.perf_counter() - started
         scores = measure(model, vocab, split)
     card = {
