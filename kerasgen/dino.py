@@ -48,11 +48,12 @@ def generate(settings: config.DinoConfig) -> None:
 
 def train(settings: config.DinoConfig) -> None:
     """Learn a list of names, show how it goes, save the model, and invent names with it."""
-    from kerasgen import datasets
-
     corpus = corpora.read(settings.data, default="dinos")
     if corpus.note:
         console.note(corpus.note)
+
+    from kerasgen import datasets
+
     names = datasets.read_names(corpus.text, corpus.name)
     split = datasets.split_names(names, settings.holdout)
     vocab = CharVocab.from_text([*"".join(names), datasets.STOP])
