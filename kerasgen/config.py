@@ -70,8 +70,10 @@ class DinoConfig(CommonConfig):
     novel_only: bool = _setting(False, "only names that are not in the list that the model learned from")
     units: int = _setting(50, "the size of the hidden state", group="the model")
     recurrent_dropout: float = _setting(0.0, "the share of the hidden state that is hidden from each training name")
+    recurrent_l2: float = _setting(0.0, "the penalty on the recurrent kernel: this times its sum of squares")
     carry_state: bool = _setting(False, "begin a name with the last hidden state of the one before it")
-    init_scale: float = _setting(0.01, "the standard deviation of the initial weights")
+    init: Literal["keras", "normal"] = _setting("normal", "initial weights: Keras' own, or the notebook's normal draws")
+    init_scale: float = _setting(0.01, "the standard deviation of the notebook's normal draws")
     init_seed: int | None = _setting(None, "the seed of the initial weights (default: that of --seed)")
     steps: int = _setting(35_000, "how many training steps, of --batch-size names each", group="training")
     epochs: int | None = _setting(None, "how many passes over the list, instead of --steps")
@@ -99,6 +101,7 @@ _RULES = {
     "max_length": (lambda v: 1 <= v <= 100_000, "between 1 and 100000"),
     "units": (lambda v: 1 <= v <= 8192, "between 1 and 8192"),
     "recurrent_dropout": (lambda v: 0 <= v < 1, "at least 0 and below 1"),
+    "recurrent_l2": (lambda v: v >= 0 and math.isfinite(v), "zero or a positive number"),
     "init_scale": (lambda v: v > 0 and math.isfinite(v), "a positive number"),
     "init_seed": (lambda v: 0 <= v < 2**32, "between 0 and 4294967295"),
     "steps": (lambda v: v >= 1, "at least 1"),

@@ -103,8 +103,8 @@ def train(settings: config.DinoConfig) -> None:
 
 
 TRAINING_KEYS = {
-    "units", "recurrent_dropout", "carry_state", "init_scale", "init_seed", "batch_size", "learning_rate", "schedule",
-    "momentum", "clipvalue", "shuffle", "shuffle_seed", "holdout", "seed", "dtype",
+    "units", "recurrent_dropout", "recurrent_l2", "carry_state", "init", "init_scale", "init_seed", "batch_size",
+    "learning_rate", "schedule", "momentum", "clipvalue", "shuffle", "shuffle_seed", "holdout", "seed", "dtype",
 }  # fmt: skip
 
 
@@ -129,20 +129,22 @@ def build(settings: config.DinoConfig, vocab_size: int, steps: int):
 
     if settings.dtype == "float64":
         keras.config.set_floatx("float64")  # else the optimizer would keep the learning rate in single precision
+    seed = settings.seed if settings.init_seed is None else settings.init_seed
     model = models.NameRNN(
         vocab_size,
         settings.units,
         recurrent_dropout=settings.recurrent_dropout,
+        recurrent_l2=settings.recurrent_l2,
         carry_state=settings.carry_state,
         batch_size=settings.batch_size,
-        seed=settings.seed,
+        seed=seed,
         dtype=settings.dtype,
         name="dino",
     )
-    seed = settings.seed if settings.init_seed is None else settings.init_seed
-    initial = models.notebook_weights(seed, vocab_size, settings.units, settings.init_scale)
-    for variable, value in zip(model.trainable_variables, initial, strict=True):
-        variable.assign(value)
+    if settings.init == "normal":
+        initial = models.notebook_weights(seed, vocab_size, settings.units, settings.init_scale)
+        for variable, value in zip(model.trainable_variables, initial, strict=True):
+            variable.assign(value)
     schedules = keras.optimizers.schedules
     rate = {
         "constant": settings.learning_rate,

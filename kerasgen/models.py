@@ -45,22 +45,41 @@ class NameRNN(keras.Model):
         units: the size of the hidden state.
         recurrent_dropout: the share of the hidden state that is hidden from the recurrent kernel while a batch is
             learned, one mask a step of training (Gal and Ghahramani 2016); a function of `seed` and the step's number.
+        recurrent_l2: this times the sum of the squared recurrent kernel is added to the loss that is minimised.
         carry_state: begin a batch with the last states of the batch before it.
         batch_size: names a batch; it shapes the carried state and nothing else.
-        seed: the key of the dropout masks.
+        seed: the seed of Keras' initial weights (Glorot uniform, orthogonal) and the key of the dropout masks.
         **kwargs: `name` and `dtype`, as for any Keras model.
     """
 
     def __init__(
-        self, vocab_size, units=50, *, recurrent_dropout=0.0, carry_state=False, batch_size=1, seed=0, **kwargs
+        self,
+        vocab_size,
+        units=50,
+        *,
+        recurrent_dropout=0.0,
+        recurrent_l2=0.0,
+        carry_state=False,
+        batch_size=1,
+        seed=0,
+        **kwargs,
     ):
         super().__init__(**kwargs)
-        self.vocab_size, self.units, self.recurrent_dropout = vocab_size, units, recurrent_dropout
+        self.vocab_size, self.units = vocab_size, units
+        self.recurrent_dropout, self.recurrent_l2 = recurrent_dropout, recurrent_l2
         self.carry_state, self.batch_size, self.seed = carry_state, batch_size, seed
         self.rnn = keras.layers.SimpleRNN(
-            units, return_sequences=True, return_state=True, dtype=self.dtype_policy, name="rnn"
+            units,
+            return_sequences=True,
+            return_state=True,
+            kernel_initializer=keras.initializers.GlorotUniform(seed),
+            recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 1),
+            recurrent_regularizer=keras.regularizers.L2(recurrent_l2) if recurrent_l2 else None,
+            dtype=self.dtype_policy,
+            name="rnn",
         )
-        self.out = keras.layers.Dense(vocab_size, dtype=self.dtype_policy, name="out")
+        glorot = keras.initializers.GlorotUniform(seed + 2)
+        self.out = keras.layers.Dense(vocab_size, kernel_initializer=glorot, dtype=self.dtype_policy, name="out")
         self.rnn.build((None, None, vocab_size))
         self.out.build((None, None, units))
         self.carried = []
@@ -116,12 +135,13 @@ class NameRNN(keras.Model):
             step: int scalar, the number of the training step: the key of its dropout mask.
 
         Returns:
-            The loss (mean nats a name), the gradients in the order of `weights`, the last state ``(batch, units)``.
+            The loss (mean nats a name, without the penalty of `recurrent_l2`), the gradients of loss and penalty in the
+            order of `weights`, the last state ``(batch, units)``.
         """
         kernel, recurrent, *rest = (tf.cast(w, self.compute_dtype) for w in weights)
         mask = self._dropout_mask(step)
         loss, gradients, state = simple_rnn_gradients([kernel, mask * recurrent, *rest], rows, state)
-        gradients[1] *= mask
+        gradients[1] = mask * gradients[1] + 2 * self.recurrent_l2 * recurrent
         return loss, [tf.cast(g, w.dtype) for g, w in zip(gradients, weights, strict=True)], state
 
     def train_step(self, data):
@@ -149,7 +169,7 @@ class NameRNN(keras.Model):
     def get_config(self):
         """Return the constructor's arguments."""
         config = super().get_config()
-        for name in ("vocab_size", "units", "recurrent_dropout", "carry_state", "batch_size", "seed"):
+        for name in ("vocab_size", "units", "recurrent_dropout", "recurrent_l2", "carry_state", "batch_size", "seed"):
             config[name] = getattr(self, name)
         return config
 
