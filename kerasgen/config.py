@@ -56,7 +56,7 @@ class CommonConfig:
         for name, (holds, rule) in _RULES.items():
             value = getattr(self, name, None)
             if value is not None and not holds(value):
-                raise BadInputError(f"{_flag(name)} must be {rule}; received {value}")
+                raise BadInputError(f"{_flag(name)} must be {rule}; received {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +90,20 @@ class DinoConfig(CommonConfig):
     sample_every: int = _setting(2000, "after how many steps to show the loss and some names")
     notebook_draws: bool = _setting(False, "draw the seven names on the way with the notebook's own random numbers")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.min_length > self.max_length:
+            raise BadInputError(
+                f"--min-length must be at most --max-length, {self.max_length}; received {self.min_length}"
+            )
+        if len(self.prefix) >= self.max_length:
+            raise BadInputError(
+                f"--prefix must be shorter than --max-length, {self.max_length}; received {len(self.prefix)} characters"
+            )
+
 
 _RULES = {
+    "prefix": (lambda v: "\n" not in v, f"a part of one line, without {chr(10)!r}"),
     "num_samples": (lambda v: v >= 1, "at least 1"),
     "temperature": (lambda v: v >= 0 and math.isfinite(v), "zero (greedy) or a positive number"),
     "top_k": (lambda v: v >= 1, "at least 1"),
@@ -104,10 +116,10 @@ _RULES = {
     "recurrent_l2": (lambda v: v >= 0 and math.isfinite(v), "zero or a positive number"),
     "init_scale": (lambda v: v > 0 and math.isfinite(v), "a positive number"),
     "init_seed": (lambda v: 0 <= v < 2**32, "between 0 and 4294967295"),
-    "steps": (lambda v: v >= 1, "at least 1"),
-    "epochs": (lambda v: v >= 1, "at least 1"),
+    "steps": (lambda v: 1 <= v <= 10**9, "between 1 and 1000000000"),
+    "epochs": (lambda v: 1 <= v <= 10**6, "between 1 and 1000000"),
     "batch_size": (lambda v: 1 <= v <= 65_536, "between 1 and 65536"),
-    "learning_rate": (lambda v: v > 0 and math.isfinite(v), "a positive number"),
+    "learning_rate": (lambda v: 0 < v <= 1000, "above 0 and at most 1000"),
     "momentum": (lambda v: 0 <= v < 1, "at least 0 and below 1"),
     "clipvalue": (lambda v: v > 0, "a positive number"),
     "shuffle_seed": (lambda v: 0 <= v < 2**32, "between 0 and 4294967295"),
@@ -144,7 +156,7 @@ def parse(kind: type[Config], prog: str, description: str, default_file: str, ar
     about, epilog = description.split("\n\n", 1)
     parser = Parser(
         prog=prog, usage="%(prog)s [flags]", description=about, epilog=epilog, exit_on_error=False,
-        formatter_class=Formatter,
+        allow_abbrev=False, formatter_class=Formatter,
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"kerasgen {__version__}", help="print the version")
     parser.add_argument(
@@ -167,6 +179,8 @@ def parse(kind: type[Config], prog: str, description: str, default_file: str, ar
         if item.default not in (None, ""):
             text += f" (default: {item.default})"
         choices = "|".join(get_args(hint)) if get_origin(hint) is Literal else None
+        if _kind(hint) is str and not choices:
+            hint = str  # with `str | None`, the parser would take the word `null` for no word
         metavar = choices or item.metadata["metavar"] or _METAVARS[_kind(hint)]
         group.add_argument(_flag(item.name), type=hint, default=item.default, metavar=metavar, help=text)
 
@@ -208,6 +222,9 @@ def _typed(parser: Any, values: dict[str, Any], file: str) -> dict[str, Any]:
     from jsonargparse import ArgumentError
 
     try:
+        for key, value in values.items():
+            if isinstance(parser.get_default(key), bool) and not isinstance(value, bool):
+                raise BadInputError(f"{_flag(key)} must be true or false; received {value!r}")
         checked = parser.parse_object(values).as_dict()
     except (ArgumentError, BadInputError) as error:
         raise BadInputError(f"in {file!r}: {error}") from None

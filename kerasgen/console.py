@@ -1,11 +1,12 @@
 """What a person at the terminal sees: one-line errors, a progress bar, a table."""
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
 
-from kerasgen.errors import KerasgenError
+from kerasgen.errors import KerasgenError, reason
 
 
 def run_command(command: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> int:
@@ -14,6 +15,9 @@ def run_command(command: Callable[[Sequence[str] | None], None], argv: Sequence[
     Returns:
         0; 1 where the work failed; 2 for wrong use; 130 where the user pressed Ctrl-C.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that can't show a letter shows its number
+            stream.reconfigure(errors="backslashreplace")
     try:
         command(argv)
         sys.stdout.flush()
@@ -21,11 +25,20 @@ def run_command(command: Callable[[Sequence[str] | None], None], argv: Sequence[
         print(f"kerasgen: error: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:  # the reader (`head`, say) has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
+    except OSError as error:
+        _drop_output()
+        print(f"kerasgen: error: the output can't be written: {reason(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("kerasgen: stopped; nothing was saved, and what was there before is untouched", file=sys.stderr)
         return 130
     return 0
+
+
+def _drop_output() -> None:
+    """Let what is still to be printed go nowhere, or Python would complain of it once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def note(message: str, quiet: bool = False) -> None:

@@ -73,6 +73,8 @@ def read(data: str | None, default: str) -> Text:
         BadInputError: it is a folder, empty, binary or not UTF-8.
         FailedError: the known corpus was asked for by name and can't be had.
     """
+    if data == "":
+        raise BadInputError("--data must name a file or a known corpus; received ''")
     if data is not None and data not in KNOWN:
         return _text(Path(data).stem, _bytes(Path(data)), data)
     name = data or default
@@ -145,15 +147,23 @@ def _download(url: str, known_hash: str) -> bytes:
 
 
 def _brief(error: Exception) -> str:
-    text = reason(error)
-    if "hash" in text.lower():
+    """Say in a few words why a download failed; the libraries' own messages fill several lines."""
+    import requests
+
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"the answer was {error.response.status_code} {error.response.reason}"
+    if isinstance(error, ValueError) and "hash" in str(error).lower():
         return "the file there has the wrong sha256"
-    inner = type(error).__name__ if len(text) > 120 else text
-    return {
-        "ConnectionError": "no connection",
-        "ConnectTimeout": "no answer",
-        "ChunkedEncodingError": "the download broke off",
-    }.get(type(error).__name__, inner)
+    for kind, words in [
+        (requests.exceptions.ChunkedEncodingError, "the download broke off"),
+        (requests.exceptions.SSLError, "no trusted connection"),
+        (requests.exceptions.ProxyError, "no connection through the proxy"),
+        (requests.Timeout, "no answer in time"),
+        (requests.ConnectionError, "no connection"),
+    ]:
+        if isinstance(error, kind):
+            return words
+    return reason(error)[:200]
 
 
 def _verified(content: bytes, known_hash: str) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from kerasgen import artifacts, config, console, corpora
-from kerasgen.files import bundled
+from kerasgen.files import bundled, check_writable
 from kerasgen.vocab import CharVocab
 
 SHOWN = 7  # names shown on the way, as in the notebook
@@ -58,6 +58,8 @@ def train(settings: config.DinoConfig) -> None:
     split = datasets.split_names(names, settings.holdout)
     vocab = CharVocab.from_text([*"".join(names), datasets.STOP])
     check_prefix(settings, vocab)
+    path = Path(settings.save_dir) / f"my-{corpus.name}.keras"
+    check_writable(path.parent)
     rows = datasets.encode_names(split.train, vocab)
     order = datasets.notebook_order(len(rows), settings.shuffle_seed) if settings.shuffle == "once" else None
     batches = datasets.NameBatches(rows, settings.batch_size, seed=settings.seed, order=order)
@@ -94,7 +96,6 @@ def train(settings: config.DinoConfig) -> None:
         "training": {"steps": steps, "seconds": round(seconds, 2)},
         "scores": scores,
     }
-    path = Path(settings.save_dir) / f"my-{corpus.name}.keras"
     artifacts.save(path, model, vocab, card, names)
     generator.card = card
 

@@ -37,5 +37,6 @@ def nearest(word: str, known: list[str]) -> str:
     """Give the closest of the known words as a hint (``"; did you mean 'units'?"``), or nothing where none is close."""
     import difflib
 
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    close = [other for other in known if other.startswith(word)] if len(word) > 3 else []
+    close = close or difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""

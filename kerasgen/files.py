@@ -71,6 +71,23 @@ def whole(path: Path) -> Iterator[Path]:
                 temporary.unlink(missing_ok=True)
 
 
+def check_writable(folder: Path) -> None:
+    """Make a folder and try it, before long work whose result it shall hold.
+
+    Raises:
+        FailedError: nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        message = (
+            f"nothing can be written in the folder {str(folder)!r} ({reason(error)}); name another with --save-dir"
+        )
+        raise FailedError(message) from error
+
+
 def _sync_folder(folder: Path) -> None:
     if os.name == "nt":  # Windows has no handle for folders; its rename is already durable enough
         return

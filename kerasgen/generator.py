@@ -10,6 +10,7 @@ from kerasgen.errors import BadInputError, FailedError
 from kerasgen.vocab import CharVocab
 
 BLOCK = 1024  # rows that are drawn from one key; also the most that one program generates side by side
+GREEDY = 1e-30  # temperatures below are zero: single precision could not divide by them
 _SIZES = (1, 8, 64, BLOCK)  # programs are compiled for these numbers of rows
 
 
@@ -79,6 +80,8 @@ class Generator:
             FailedError: not enough different or new texts come out of the model.
         """
         _check(num_samples, temperature, top_k, top_p, min_length, max_length, prefix)
+        if self._stop >= 0 and self.vocab.chars[self._stop] in prefix:
+            raise BadInputError(f"a prefix must not hold the character that ends a text; received {prefix!r}")
         prefix_ids = self.vocab.encode(prefix)
         options = dict(temperature=temperature, top_k=top_k, top_p=top_p, min_length=min_length, max_length=max_length)
         with tf.device(self.device):
@@ -106,7 +109,7 @@ class Generator:
                 since = 0
             if len(chosen) == num_samples:
                 return chosen
-            if since == patience or (options["temperature"] == 0 and since):
+            if since == patience or (options["temperature"] < GREEDY and since):
                 break
         raise FailedError(
             f"the model gives only {len(chosen)} such texts of the {num_samples} asked for; "
@@ -134,7 +137,7 @@ class Generator:
 
     def _run(self, start, offset, key, size, uniforms, options):
         """Call the compiled loop; return the new ids, int32 ``(size, max_length - offset)``, -1 after a text's end."""
-        form = (size, options["max_length"], options["top_k"], options["top_p"], options["temperature"] == 0)
+        form = (size, options["max_length"], options["top_k"], options["top_p"], options["temperature"] < GREEDY)
         if (*form, uniforms is None) not in self._programs:
             self._programs[(*form, uniforms is None)] = self._compile(*form)
         last, state = start
@@ -144,8 +147,8 @@ class Generator:
             tf.constant(last),
             state,
             tf.constant(offset),
-            tf.constant(key, tf.int64),
-            tf.constant(options["temperature"] or 1.0, dtype),
+            tf.constant(np.uint64(key).astype(np.int64)),
+            tf.constant(max(options["temperature"], GREEDY), dtype),
             tf.constant(options["min_length"]),
             given,
         )
@@ -254,7 +257,7 @@ def draw(probs, uniform, *, top_k: int | None = None, top_p: float | None = None
     if top_p is not None and top_p < 1:
         ordered = tf.sort(probs, direction="DESCENDING")
         before = tf.cumsum(ordered, axis=-1, exclusive=True)
-        inside = before < tf.cast(top_p, probs.dtype) * tf.reduce_sum(probs, axis=-1, keepdims=True)
+        inside = (before == 0) | (before < tf.cast(top_p, probs.dtype) * tf.reduce_sum(probs, axis=-1, keepdims=True))
         least = tf.reduce_min(tf.where(inside, ordered, probs.dtype.max), axis=-1, keepdims=True)
         probs = tf.where(probs >= least, probs, 0)
     cdf = tf.cumsum(probs, axis=-1)

@@ -1,7 +1,7 @@
 """The one way to fit: whole chunks of steps in one compiled program, between ordinary Keras callbacks."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -12,12 +12,13 @@ from kerasgen.updates import PlainSGD, learning_rate_function
 SMOOTHING = 0.999  # the notebook's: loss = 0.999 * loss + 0.001 * step_loss
 
 
-def epoch_ends(steps: int, every: int) -> list[int]:
-    """Return the ends of virtual epochs: after the first step, after each `every` steps more, and at the end.
+def epoch_ends(steps: int, every: int) -> Iterator[int]:
+    """Yield the ends of virtual epochs: after the first step, after each `every` steps more, and at the end.
 
     The first comes so early because the notebooks report after the steps number 0, 2000, 4000, ...
     """
-    return [*range(1, steps, every), steps]
+    yield from range(1, steps, every)
+    yield steps
 
 
 def notebook_first_loss(vocab_size: int, names: int) -> float:
@@ -29,7 +30,7 @@ def fit(
     model: keras.Model,
     batches: Callable[[int, int], np.ndarray],
     *,
-    epoch_ends: Sequence[int],
+    epoch_ends: Iterable[int],
     callbacks: Sequence[keras.callbacks.Callback] = (),
     first_smoothed_loss: float | None = None,
     chunk: int = 500,
@@ -58,7 +59,7 @@ def fit(
         FailedError: the loss is NaN or infinite; the model is left as it was after the last chunk before that.
     """
     program = _Program(model, batches(0, 1).shape[1:], chunk)
-    history = keras.callbacks.CallbackList(list(callbacks), add_history=True, model=model, epochs=len(epoch_ends))
+    history = keras.callbacks.CallbackList(list(callbacks), add_history=True, model=model)
     step, smoothed = int(model.optimizer.iterations), first_smoothed_loss
     model.stop_training = False
     history.on_train_begin()
