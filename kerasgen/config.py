@@ -119,7 +119,7 @@ _RULES = {
     "steps": (lambda v: 1 <= v <= 10**9, "between 1 and 1000000000"),
     "epochs": (lambda v: 1 <= v <= 10**6, "between 1 and 1000000"),
     "batch_size": (lambda v: 1 <= v <= 65_536, "between 1 and 65536"),
-    "learning_rate": (lambda v: 0 < v <= 1000, "above 0 and at most 1000"),
+    "learning_rate": (lambda v: 0 < v <= 3e38, "above 0 and at most 3e38"),
     "momentum": (lambda v: 0 <= v < 1, "at least 0 and below 1"),
     "clipvalue": (lambda v: v > 0, "a positive number"),
     "shuffle_seed": (lambda v: 0 <= v < 2**32, "between 0 and 4294967295"),

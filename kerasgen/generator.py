@@ -79,7 +79,9 @@ class Generator:
             BadInputError: a value is outside its range, or the prefix has a character that the model never saw.
             FailedError: not enough different or new texts come out of the model.
         """
-        _check(num_samples, temperature, top_k, top_p, min_length, max_length, prefix)
+        _check(num_samples, temperature, top_k, top_p, min_length, max_length, prefix, seed)
+        if uniforms is not None and np.shape(uniforms) != (num_samples, max_length):
+            raise BadInputError(f"uniforms must be {(num_samples, max_length)} numbers; received {np.shape(uniforms)}")
         if self._stop >= 0 and self.vocab.chars[self._stop] in prefix:
             raise BadInputError(f"a prefix must not hold the character that ends a text; received {prefix!r}")
         prefix_ids = self.vocab.encode(prefix)
@@ -87,7 +89,6 @@ class Generator:
         with tf.device(self.device):
             start = self._after(prefix_ids)
             if uniforms is not None:
-                uniforms = np.asarray(uniforms)[:, :max_length]
                 return [prefix + text for text in self._rows(start, len(prefix_ids), 0, num_samples, uniforms, options)]
             if not unique and not novel_only:
                 rows = self._endless(start, len(prefix_ids), num_samples, seed, options)
@@ -100,7 +101,7 @@ class Generator:
         seen: set[str] = set()
         patience = 50 * BLOCK  # rows without a single fresh text; then there are hardly any more
         since = 0
-        for text in self._endless(start, len(prefix), BLOCK, seed, options):
+        for text in self._endless(start, len(prefix), None, seed, options):
             text = prefix + text
             since += 1
             if not (unique and text in seen) and not (novel_only and self.is_known(text)):
@@ -116,10 +117,10 @@ class Generator:
             "raise --temperature or ask for fewer"
         )
 
-    def _endless(self, start, offset, hint, seed, options) -> Iterator[str]:
-        """Yield texts row by row; `hint` tells how many will be wanted from a block."""
+    def _endless(self, start, offset, wanted, seed, options) -> Iterator[str]:
+        """Yield texts row by row; `wanted` tells how many will be taken, where that is known."""
         for block in itertools.count():
-            count = min(BLOCK, max(1, hint - block * BLOCK))
+            count = BLOCK if wanted is None else min(BLOCK, max(1, wanted - block * BLOCK))
             yield from self._rows(start, offset, (seed << 32) + block, count, None, options)
 
     def _rows(self, start, offset, key, count, uniforms, options) -> list[str]:
@@ -130,7 +131,7 @@ class Generator:
         texts: list[str] = []
         for first in range(0, count, size):
             part = np.zeros((size, options["max_length"]))
-            given = uniforms[first : first + size]
+            given = np.asarray(uniforms)[first : first + size]
             part[: len(given), : given.shape[1]] = given
             texts += self._decode(self._run(start, offset, key, size, part, options)[: len(given)])
         return texts
@@ -275,10 +276,11 @@ def notebook_uniforms(rows: int, length: int) -> np.ndarray:
     return np.array([[first[i + 2 * k] for k in range(length)] for i in range(rows)])
 
 
-def _check(num_samples, temperature, top_k, top_p, min_length, max_length, prefix):
+def _check(num_samples, temperature, top_k, top_p, min_length, max_length, prefix, seed):
     rules = [
         ("num_samples", num_samples, num_samples >= 1, "at least 1"),
         ("temperature", temperature, 0 <= temperature < float("inf"), "zero (greedy) or a positive number"),
+        ("seed", seed, 0 <= seed < 2**32, "between 0 and 4294967295"),
         ("top_k", top_k, top_k is None or top_k >= 1, "at least 1"),
         ("top_p", top_p, top_p is None or 0 < top_p <= 1, "above 0 and at most 1"),
         ("max_length", max_length, max_length > len(prefix), f"more than the prefix's {len(prefix)} characters"),

@@ -32,6 +32,7 @@ def nats_per_name(targets, logits):
         targets: int ids ``(batch, time)``; -1 is padding and costs nothing.
         logits: ``(batch, time, vocab)``.
     """
+    targets = tf.cast(targets, tf.int32)  # Keras hands them over in the dtype of the loss
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(targets, 0), logits)
     return tf.reduce_sum(tf.where(targets >= 0, losses, 0), axis=-1)
 
@@ -65,6 +66,7 @@ class NameRNN(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.vocab_size, self.units = vocab_size, units
         self.recurrent_dropout, self.recurrent_l2 = recurrent_dropout, recurrent_l2
         self.carry_state, self.batch_size, self.seed = carry_state, batch_size, seed
@@ -155,8 +157,13 @@ class NameRNN(keras.Model):
         with tf.GradientTape() as tape:
             kernel, recurrent, bias = (v.value for v in self.rnn.trainable_variables)
             masked = [kernel, tf.cast(self._dropout_mask(self.optimizer.iterations), recurrent.dtype) * recurrent, bias]
+            fixed = [v.value for v in self.rnn.non_trainable_variables]  # Keras' generator of seeds, not used here
             (states, last), _ = self.rnn.stateless_call(
-                masked, [], self._one_hot(inputs), initial_state=tf.cast(state, self.compute_dtype), mask=targets >= 0
+                masked,
+                fixed,
+                self._one_hot(inputs),
+                initial_state=tf.cast(state, self.compute_dtype),
+                mask=targets >= 0,
             )
             loss = self.compute_loss(x=inputs, y=targets, y_pred=self.out(states))
         variables = self.trainable_variables
@@ -181,6 +188,12 @@ class NameRNN(keras.Model):
         if not self.recurrent_dropout:
             return tf.ones((), self.compute_dtype)
         key = tf.stack([tf.constant(self.seed, tf.int64), tf.cast(step, tf.int64)])
-        uniform = tf.random.stateless_uniform((self.units, 1), key, alg="philox")
+        uniform = _uniform(key, self.units)
         keep = 1 - self.recurrent_dropout
         return tf.cast(uniform < keep, self.compute_dtype) / keep
+
+
+@tf.function(jit_compile=True)
+def _uniform(key, count):
+    """Draw ``(count, 1)`` numbers; always compiled, as for a key that is no constant XLA and TensorFlow differ."""
+    return tf.random.stateless_uniform((count, 1), key, alg="philox")

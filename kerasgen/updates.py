@@ -32,9 +32,10 @@ class PlainSGD:
             if not slots:
                 new_weights.append(weight - move)
                 continue
-            momentum = slots[i] * sgd.momentum - move
+            factor = tf.cast(sgd.momentum, weight.dtype)  # by way of single precision, as Keras does
+            momentum = slots[i] * factor - move
             new_slots.append(momentum)
-            new_weights.append(weight + (momentum * sgd.momentum - move if sgd.nesterov else momentum))
+            new_weights.append(weight + (momentum * factor - move if sgd.nesterov else momentum))
         return new_weights, new_slots
 
 

@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 SHIPPED = sorted(path.name for path in (ROOT / "configs").glob("*.toml"))
 FIELDS = {field.name: field.default for field in dataclasses.fields(DinoConfig)}
 seeds, shares = st.integers(0, 2**32 - 1), st.floats(0, 0.999)
-positive = st.floats(1e-6, 1000)
+positive = st.floats(1e-6, 1e6)
 VALUES = {  # what a field may hold; the strategies stay inside its range
     "steps": st.integers(1, 10**6),
     "seed": seeds,

@@ -1,0 +1,222 @@
+"""The real command from end to end, in processes of its own; runs are shared, since each start costs seconds."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import kerasgen
+from tests.conftest import ROOT
+
+QUICK = ("--steps", "300", "--units", "16", "--learning-rate", "0.05")
+SUMMARY = (
+    r"^validation, \d+ names: \d\.\d{4} nats/char \(\d\.\d{4} bits/char\); counting n-grams: \d\.\d{4} \(\d\.\d{4}\)$"
+)
+GREEK = ["αλφα", "βητα", "γαμμα", "δελτα", "εψιλον", "ζητα", "θητα", "ιωτα", "καππα", "λαμβδα", "𐎠𐎢𐎼𐎠", "𐎭𐎠𐎼𐎹"]
+
+
+def environment(**more):
+    clean = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TF_CPP_MIN_LOG_LEVEL", "XLA_FLAGS")}
+    return {**clean, "PYTHONPATH": str(ROOT), **more}
+
+
+def dino(folder, *arguments, env=None, code=0):
+    done = subprocess.run(
+        [sys.executable, "-m", "kerasgen.dino", *map(str, arguments)],
+        cwd=folder,
+        env=environment(**(env or {})),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == code, (done.stdout, done.stderr)
+    return done
+
+
+def without_times(text):
+    return re.sub(r"in \d+\.\d s", "in . s", text)
+
+
+def assert_plain(done):
+    for text in (done.stdout, done.stderr):
+        assert "\x1b" not in text and "\r" not in text
+        assert not re.search("[\u2500-\u259f]", text)
+
+
+@pytest.fixture(scope="module")
+def genera(tmp_path_factory):
+    """A folder with a list of names of its own."""
+    folder = tmp_path_factory.mktemp("genera")
+    (folder / "towns.txt").write_bytes((ROOT / "data" / "genera.txt").read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(genera):
+    """The run that the other tests look at."""
+    return dino(genera, "--data", "towns.txt", *QUICK)
+
+
+def test_it_trains_and_saves_under_the_current_folder(trained, genera):
+    assert (genera / "saved_models" / "my-towns.keras").is_file()
+    assert os.listdir(genera / "saved_models") == ["my-towns.keras"]
+    assert re.search(r"^kerasgen: 300 steps in \d+\.\d s; saved saved_models/my-towns\.keras$", trained.stderr, re.M)
+
+
+def test_it_shows_names_marks_and_scores(trained):
+    assert re.match(r"Iteration: 0, Loss: \d+\.\d{6}\n\n(\S+\n|\n){7}\n\n", trained.stdout)
+    assert len(re.findall(r"^\S+ +(new|known)$", trained.stdout, re.M)) == 10
+    assert re.search(r"^of 1,000 names, \d+\.\d% are new and \d+\.\d% are different$", trained.stdout, re.M)
+    assert re.search(SUMMARY, trained.stdout, re.M)
+
+
+def test_what_is_not_a_terminal_gets_plain_lines_and_no_log_line_of_tensorflow(trained):
+    assert_plain(trained)
+    assert len(trained.stderr.splitlines()) == 1
+
+
+def test_the_card_tells_the_settings_and_the_data(trained, genera):
+    card = kerasgen.load(genera / "saved_models" / "my-towns.keras").card
+    assert card["config"]["units"] == 16 and card["training"]["steps"] == 300
+    assert card["data"]["name"] == "towns" and len(card["data"]["sha256"]) == 64
+    shown = re.search(SUMMARY, trained.stdout, re.M)[0]
+    assert f"{card['scores']['nats_per_char']:.4f} nats/char" in shown
+
+
+def test_the_same_command_gives_the_same_output_and_the_same_model(trained, genera, tmp_path):
+    again = dino(tmp_path, "--data", genera / "towns.txt", *QUICK)
+    assert again.stdout == trained.stdout
+    assert without_times(again.stderr) == without_times(trained.stderr)
+
+
+def test_sample_only_uses_the_users_own_model_and_says_so(trained, genera):
+    done = dino(genera, "--data", "towns.txt", "--sample-only")
+    assert done.stderr == "kerasgen: generating with saved_models/my-towns.keras\n"
+    table = [line for line in trained.stdout.splitlines() if re.search(r" (new|known)$", line)]
+    assert [line for line in done.stdout.splitlines() if re.search(r" (new|known)$", line)] == table
+
+
+def test_a_model_by_its_path_generates_what_was_asked_for(trained, genera, tmp_path):
+    model = genera / "saved_models" / "my-towns.keras"
+    flags = ("--prefix", "TRI", "--num_samples", "5", "--max-length", "9", "--temperature", "0.7", "--seed", "2")
+    done = dino(tmp_path, "--model", model, *flags, "--quiet")
+    names = done.stdout.splitlines()
+    assert len(names) == 5 and all(re.fullmatch(r"Tri[a-z]{0,6}", name) for name in names)
+    assert done.stderr == ""
+    expected = kerasgen.load(model).generate(5, prefix="tri", max_length=9, temperature=0.7, seed=2, min_length=1)
+    assert [name.lower() for name in names] == expected
+    assert os.listdir(tmp_path) == []
+
+
+def test_dinos_are_the_default(mirror, tmp_path):
+    done = dino(tmp_path, *QUICK, "--seed", 2**32 - 1, "--quiet")
+    assert (tmp_path / "saved_models" / "my-dinos.keras").is_file()
+    assert len(done.stdout.splitlines()) == 10 and done.stderr == ""
+
+
+@pytest.mark.parametrize("carry", ["--carry-state", "--no-carry-state"])
+def test_names_in_another_script_in_batches(carry, tmp_path):
+    (tmp_path / "greek.txt").write_text("\r\n".join(GREEK), encoding="utf-8-sig")
+    done = dino(tmp_path, "--data", "greek.txt", "--batch-size", "8", carry, *QUICK, "--quiet")
+    names = "".join(done.stdout.split()).lower()
+    assert names and set(names) <= set("".join(GREEK))
+    assert kerasgen.load(tmp_path / "saved_models" / "my-greek.keras").is_known("𐎠𐎢𐎼𐎠")
+
+
+@pytest.mark.parametrize("dtype", ["float64", "mixed_bfloat16", "mixed_float16"])
+def test_other_precisions_train(dtype, genera, tmp_path):
+    done = dino(tmp_path, "--data", genera / "towns.txt", "--dtype", dtype, *QUICK)
+    assert float(re.search(r"names: (\d\.\d{4}) nats/char", done.stdout)[1]) < 3.2
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_another_backend_in_the_environment_is_handled(trained, genera, tmp_path):
+    (tmp_path / "keras.json").write_text(json.dumps({"backend": "torch", "floatx": "float32"}))
+    (tmp_path / ".keras").mkdir()
+    (tmp_path / ".keras" / "keras.json").write_text(json.dumps({"backend": "torch"}))
+    env = {"KERAS_BACKEND": "jax", "KERAS_HOME": str(tmp_path), "HOME": str(tmp_path), "NO_COLOR": "1"}
+    done = dino(genera, "--data", "towns.txt", "--sample-only", "--quiet", env=env)
+    assert len(done.stdout.splitlines()) == 10 and done.stderr == ""
+
+
+def test_a_device_that_is_not_there(trained, genera):
+    from kerasgen.backend import tf
+
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("this machine has a GPU")
+    done = dino(genera, "--data", "towns.txt", "--sample-only", "--device", "gpu", code=2)
+    assert done.stdout == ""
+    lines = [line for line in done.stderr.splitlines() if "generating with" not in line]
+    assert len(lines) == 1
+    assert re.match(r"kerasgen: error: --device .*'gpu'.*here there is: cpu$", lines[0])
+
+
+def test_a_closed_pipe_is_no_traceback(trained, genera):
+    command = f"{sys.executable} -m kerasgen.dino --data towns.txt --sample-only --quiet --num-samples 50000"
+    done = subprocess.run(
+        f"set -o pipefail; {command} | head -1", shell=True, executable="/bin/bash", cwd=genera, env=environment(),
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert len(done.stdout.splitlines()) == 1 and done.stderr == "" and done.returncode == 0
+
+
+def in_a_terminal(folder, *arguments, **env):
+    """Run the command with a pseudo-terminal as its input, output and error; return what it shows."""
+    main, side = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kerasgen.dino", *map(str, arguments)],
+        cwd=folder, env=environment(TERM="xterm-256color", **env), stdin=side, stdout=side, stderr=side,
+    )  # fmt: skip
+    os.close(side)
+    shown, deadline = b"", time.monotonic() + 100
+    while time.monotonic() < deadline:
+        if select.select([main], [], [], 0.2)[0]:
+            try:
+                shown += os.read(main, 65536)
+            except OSError:  # the other side was closed
+                break
+        elif process.poll() is not None:
+            break
+    os.close(main)
+    assert process.wait(10) == 0, shown
+    return shown.decode()
+
+
+def test_a_terminal_shows_a_bar_and_a_table(genera, tmp_path):
+    shown = in_a_terminal(tmp_path, "--data", genera / "towns.txt", *QUICK, "--steps", "20000")
+    assert "\x1b[" in shown and re.search("[━╸╺]", shown) and "/20000" in shown and "loss" in shown
+    assert re.search("[┃│┏┌]", shown)
+
+
+def test_no_color_is_plain_in_a_terminal_too(genera, tmp_path):
+    shown = in_a_terminal(tmp_path, "--data", genera / "towns.txt", *QUICK, NO_COLOR="1")
+    assert "\x1b" not in shown and not re.search("[\u2500-\u259f]", shown)
+    assert re.search(r"saved saved_models/my-towns\.keras", shown)
+
+
+def test_an_interrupted_training_leaves_the_old_model(trained, genera):
+    model = genera / "saved_models" / "my-towns.keras"
+    before = model.read_bytes()
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "kerasgen.dino", "--data", "towns.txt", "--steps", "100000000"],
+        cwd=genera, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        for line in process.stdout:
+            if "Iteration: 2000" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "Traceback" not in error and len(error.splitlines()) == 1 and "nothing was saved" in error
+    assert model.read_bytes() == before
+    assert os.listdir(model.parent) == [model.name]
