@@ -16,10 +16,6 @@ if "keras" in sys.modules and sys.modules["keras"].config.backend() != "tensorfl
     )
 os.environ["KERAS_BACKEND"] = "tensorflow"  # beats keras.json, too
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own log lines are not for our users
-# Loops that touch less than this many bytes become one kernel instead of several calls a step: a third more steps/s.
-_LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=100000"
-if "xla_backend_extra_options" not in os.environ.get("XLA_FLAGS", ""):
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_LOOPS}".strip()
 
 
 def _import_quietly():
@@ -47,6 +43,23 @@ import keras as keras  # noqa: E402  (the environment above must be set before)
 
 # One program for each number of rows and set of options is what we want; TensorFlow warns of it as a likely mistake.
 tf.get_logger().addFilter(lambda record: "triggered tf.function retracing" not in record.getMessage())
+
+
+small_loops_fused = False  # whether the programs of this process are compiled as `fuse_small_loops` asks for
+
+
+def fuse_small_loops() -> None:
+    """Let XLA compile loops that touch less than 400,000 bytes into one kernel instead of several calls a step.
+
+    It makes the training of single names half as fast again, and that of batches slower, as products inside a kernel
+    are plain loops. It has no effect once XLA has compiled anything, and leaves options that the user has set alone.
+    """
+    global small_loops_fused
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "xla_backend_extra_options" not in flags:
+        option = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=400000"
+        os.environ["XLA_FLAGS"] = f"{flags} {option}".strip()
+        small_loops_fused = True
 
 
 def use_one_thread() -> None:

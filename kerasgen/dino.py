@@ -70,6 +70,8 @@ def train(settings: config.DinoConfig) -> None:
     from kerasgen.generator import Generator
 
     backend.use_one_thread()
+    if settings.batch_size == 1:
+        backend.fuse_small_loops()
     place = backend.device(settings.device)
     with tf.device(place):
         model = build(settings, len(vocab), steps)
@@ -84,6 +86,7 @@ def train(settings: config.DinoConfig) -> None:
                 epoch_ends=training.epoch_ends(steps, settings.sample_every),
                 callbacks=[bar] if settings.quiet else [bar, report],
                 first_smoothed_loss=training.notebook_first_loss(len(vocab), SHOWN),
+                chunk=max(1, 2000 // settings.batch_size),
             )
         seconds = time.perf_counter() - started
         scores = measure(model, vocab, split)

@@ -2,10 +2,14 @@
 
 Everything is time-major and compiled by XLA. What makes it fast: the loops over time hold nothing but the one product
 that needs the step before; all other products are made once for all steps; nothing is done past the end of the longest
-name of a batch; no variable is read or written inside a loop.
+name of a batch; no variable is read or written inside a loop. For single names, whose products are tiny, calling them
+costs more than making them: there everything is inside the two loops, and XLA makes one kernel of all of it.
 """
 
+from kerasgen import backend
 from kerasgen.backend import tf
+
+_FUSED_UNITS = 64  # above, the products made once for all steps win
 
 
 def simple_rnn_gradients(weights, rows, state):
@@ -33,6 +37,8 @@ def simple_rnn_gradients(weights, rows, state):
         The mean over the names of each name's summed cross-entropy in nats (a scalar); the list of its gradients; the
         state after each name's last step, ``(batch, units)``.
     """
+    if rows.shape[0] == 1 and weights[1].shape[0] <= _FUSED_UNITS and backend.small_loops_fused:
+        return _one_name(weights, rows[0], state)
     longest = rows.shape[1] - 1
     lengths = tf.reduce_sum(tf.cast(rows[:, 1:] >= 0, tf.int32), axis=1)  # (batch,)
     count = tf.reduce_max(lengths)
@@ -91,3 +97,48 @@ def _through_time(weights, rows, lengths, count, state):
     ]
     ends = tf.stack([lengths - 1, tf.range(batch)], axis=1)
     return loss, *gradients, tf.gather_nd(states, ends)  # padding does not touch the carried state
+
+
+def _one_name(weights, row, state):
+    """Do the same for one name, ``(time + 1,)``, with all of a step's work inside the loops."""
+    kernel, recurrent, bias, out_kernel, out_bias = weights
+    dtype = kernel.dtype
+    precise = dtype if dtype.size >= 4 else tf.float32
+    vocab_size, units = kernel.shape
+    time = row.shape[0] - 1
+    count = tf.reduce_sum(tf.cast(row[1:] >= 0, tf.int32))
+
+    def forward(t, h, states, all_d_logits, loss):
+        x, y = tf.gather(row, t), tf.gather(row, t + 1)
+        letter = tf.gather(kernel, tf.maximum(x, 0)) * tf.cast(x >= 0, dtype) + bias
+        h = tf.tanh(letter[None] + tf.matmul(h, recurrent))
+        logits = tf.cast(tf.matmul(h, out_kernel) + out_bias, precise)
+        logits -= tf.reduce_max(logits)
+        powers = tf.exp(logits)
+        total = tf.reduce_sum(powers)
+        loss += tf.math.log(total) - tf.gather(logits[0], y)
+        d_logits = tf.cast(powers / total - tf.one_hot(y, vocab_size, dtype=precise), dtype)
+        return t + 1, h, states.write(t + 1, h), all_d_logits.write(t, d_logits), loss
+
+    states = tf.TensorArray(dtype, time + 1, element_shape=(1, units)).write(0, state)
+    d_logits = tf.TensorArray(dtype, time, element_shape=(1, vocab_size))
+    start = (0, state, states, d_logits, tf.zeros((), precise))
+    _, last, states, d_logits, loss = tf.while_loop(lambda t, *_: t < count, forward, start)
+    states, d_logits = states.stack(), d_logits.stack()
+
+    def backward(t, dz, gradients):
+        x, h, d_y = tf.gather(row, t), tf.gather(states, t + 1), tf.gather(d_logits, t)
+        dz = (tf.matmul(d_y, out_kernel, transpose_b=True) + tf.matmul(dz, recurrent, transpose_b=True)) * (1 - h * h)
+        d_kernel, d_recurrent, d_bias, d_out_kernel, d_out_bias = gradients
+        gradients = [
+            tf.tensor_scatter_nd_add(d_kernel, [[tf.maximum(x, 0)]], dz * tf.cast(x >= 0, dtype)),
+            d_recurrent + tf.transpose(tf.gather(states, t)) * dz,
+            d_bias + dz[0],
+            d_out_kernel + tf.transpose(h) * d_y,
+            d_out_bias + d_y[0],
+        ]
+        return t - 1, dz, gradients
+
+    zeros = [tf.zeros_like(w) for w in weights]
+    *_, gradients = tf.while_loop(lambda t, *_: t >= 0, backward, (count - 1, tf.zeros_like(state), zeros))
+    return loss, gradients, last

@@ -1,14 +1,19 @@
 """The fast passes over time: against the stock layers with a GradientTape, and against the oracle's equations."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 
+from kerasgen import backend
 from kerasgen.backend import keras, tf
 from kerasgen.recurrence import simple_rnn_gradients
 from tests import oracle
 
 VOCAB, UNITS, STOP = 7, 12, 0
-compiled = tf.function(simple_rnn_gradients, jit_compile=True)  # one for all tests: a program for each shape
+PATHS = ["eager", "jit", "one kernel"]  # the last is what the command takes for single names of up to 64 units
+# one for all tests: a program for each shape
+compiled = {path: tf.function(simple_rnn_gradients, jit_compile=True) for path in PATHS[1:]}
 
 
 def weights_of(seed=3, scale=0.4):
@@ -31,11 +36,12 @@ def states_of(batch, zero=False):
     return np.zeros((batch, UNITS)) if zero else np.random.RandomState(5).uniform(-1, 1, (batch, UNITS))
 
 
-def fast(w, rows, state, dtype=tf.float64, jit=False):
+def fast(w, rows, state, dtype=tf.float64, path="eager"):
     """Ask the code under test: loss, list of gradients, last state; as NumPy."""
-    function = compiled if jit else simple_rnn_gradients
+    function = compiled.get(path, simple_rnn_gradients)
     weights = [tf.constant(x, dtype) for x in oracle.keras_weights(w)]
-    loss, gradients, last = function(weights, tf.constant(rows), tf.constant(state, dtype))
+    with mock.patch.object(backend, "small_loops_fused", path == "one kernel"):  # it is looked at while tracing
+        loss, gradients, last = function(weights, tf.constant(rows), tf.constant(state, dtype))
     return [np.asarray(tf.cast(x, tf.float64)) for x in (loss, *gradients, last)]
 
 
@@ -86,23 +92,23 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("jit", [False, True], ids=["eager", "jit"])
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("zero", [True, False], ids=["from zero", "carried"])
 @pytest.mark.parametrize("case", CASES)
-def test_float64_agrees_with_stock_keras_and_with_the_equations(case, zero, jit):
+def test_float64_agrees_with_stock_keras_and_with_the_equations(case, zero, path):
     lengths, time = CASES[case]
     w, rows, state = weights_of(), rows_of(lengths, time), states_of(len(lengths), zero)
-    found = fast(w, rows, state, jit=jit)
+    found = fast(w, rows, state, path=path)
     assert error(found, stock(w, rows, state)) < 1e-9
     assert error(found, by_equations(w, rows, state)) < 1e-9
 
 
-@pytest.mark.parametrize("jit", [False, True], ids=["eager", "jit"])
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("lengths", [[3, 8, 1, 6], [5]], ids=["four names", "one name"])
-def test_padding_changes_nothing(lengths, jit):
+def test_padding_changes_nothing(lengths, path):
     w, state = weights_of(), states_of(len(lengths))
-    narrow = fast(w, rows_of(lengths, 8), state, jit=jit)
-    wide = fast(w, rows_of(lengths, 32), state, jit=jit)
+    narrow = fast(w, rows_of(lengths, 8), state, path=path)
+    wide = fast(w, rows_of(lengths, 32), state, path=path)
     assert error(wide, narrow) < 1e-13
 
 
@@ -111,7 +117,7 @@ def test_the_last_state_is_that_of_each_names_own_last_step():
     w, rows, state = weights_of(), rows_of(lengths, 8), states_of(4)
     states, _ = oracle.forward_batch(w, rows[:, :-1], state)
     ends = states[np.arange(4), np.array(lengths) - 1]
-    np.testing.assert_allclose(fast(w, rows, state, jit=True)[-1], ends, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(fast(w, rows, state, path="jit")[-1], ends, rtol=0, atol=1e-14)
 
 
 def test_a_batch_is_the_mean_of_its_names():
@@ -132,17 +138,17 @@ def test_the_loss_is_that_of_the_batched_equations(zero):
     assert fast(weights_of(), rows, state)[0] == pytest.approx(expected, rel=1e-13)
 
 
-@pytest.mark.parametrize("jit", [False, True], ids=["eager", "jit"])
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("lengths, time", [([3, 8, 1, 6], 8), ([4, 17, 9], 32)], ids=["narrow", "wide"])
-def test_float32_agrees_as_far_as_it_can(lengths, time, jit):
+def test_float32_agrees_as_far_as_it_can(lengths, time, path):
     w, rows, state = weights_of(), rows_of(lengths, time), states_of(len(lengths))
-    assert error(fast(w, rows, state, tf.float32, jit), by_equations(w, rows, state)) < 1e-5
+    assert error(fast(w, rows, state, tf.float32, path), by_equations(w, rows, state)) < 1e-5
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(tf.bfloat16, 0.1), (tf.float16, 0.02)])
 def test_half_precision_runs_and_stays_near(dtype, tolerance):
     w, rows, state = weights_of(), rows_of([3, 15, 9, 6], 16), states_of(4)
-    found = fast(w, rows, state, dtype, jit=True)
+    found = fast(w, rows, state, dtype, path="jit")
     assert all(np.isfinite(x).all() for x in found)
     assert error(found, by_equations(w, rows, state)) < tolerance
 
@@ -157,6 +163,6 @@ def test_no_gradient_or_loss_comes_from_a_letter_that_no_name_has():
 def test_logits_that_are_far_apart_stay_exact():
     w = weights_of(scale=30.0)
     rows, state = rows_of([6], 8), states_of(1)
-    found = fast(w, rows, state, jit=True)
+    found = fast(w, rows, state, path="jit")
     assert all(np.isfinite(x).all() for x in found)
     assert error(found, stock(w, rows, state)) < 1e-9
