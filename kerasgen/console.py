@@ -83,13 +83,13 @@ def progress_bar(total: int, quiet: bool = False):
     from kerasgen.backend import keras
 
     console = Console(stderr=True)
+    if quiet or not console.is_terminal or os.environ.get("NO_COLOR"):
+        yield keras.callbacks.Callback()
+        return
     loss = TextColumn("steps, loss {task.fields[loss]}")
-    shown = console.is_terminal and not quiet and not os.environ.get("NO_COLOR")
     columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), loss, TimeRemainingColumn())
     # What is printed meanwhile goes above the bar, unless it goes into a file or a pipe.
-    with Progress(
-        *columns, console=console, transient=True, disable=not shown, redirect_stdout=sys.stdout.isatty()
-    ) as bar:
+    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
         task = bar.add_task("training", total=total, loss="-")
 
         class ProgressBar(keras.callbacks.Callback):
