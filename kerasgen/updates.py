@@ -3,40 +3,82 @@
 from kerasgen.backend import keras, tf
 
 
-class PlainSGD:
-    """What `keras.optimizers.SGD` does to weights and momenta, in its own order of operations.
+class PlainUpdate:
+    """What Keras' SGD, Adam or AdamW does to the weights, in its own order of operations.
 
     Args:
-        optimizer: a built `keras.optimizers.SGD`; `fits` tells whether all of its settings are known here.
+        optimizer: built; `fits` tells whether all of its settings are known here.
     """
 
     def __init__(self, optimizer):
         self.optimizer = optimizer
-        self.slots = list(optimizer.momentums)
+        if isinstance(optimizer, keras.optimizers.SGD):
+            self.slots = list(optimizer.momentums)
+        else:
+            self.slots = [*optimizer._momentums, *optimizer._velocities]
+        self._decays = [bool(optimizer.weight_decay) and optimizer._use_weight_decay(v) for v in _variables(optimizer)]
 
     @staticmethod
     def fits(optimizer) -> bool:
         """Tell whether this class covers the optimizer completely."""
-        if type(optimizer) is not keras.optimizers.SGD:
+        if type(optimizer) not in (keras.optimizers.SGD, keras.optimizers.Adam, keras.optimizers.AdamW):
             return False
-        others = ("clipnorm", "global_clipnorm", "weight_decay", "use_ema", "loss_scale_factor")
-        return not any(getattr(optimizer, name) for name in (*others, "gradient_accumulation_steps"))
+        others = ("use_ema", "loss_scale_factor", "gradient_accumulation_steps", "amsgrad")
+        return not any(getattr(optimizer, name, None) for name in others)
 
-    def __call__(self, weights, gradients, slots, learning_rate):
-        """Return the new weights and momenta; all arguments are lists of tensors in the same order, but the rate."""
-        sgd, new_weights, new_slots = self.optimizer, [], []
-        for i, (weight, gradient) in enumerate(zip(weights, gradients, strict=True)):
-            if sgd.clipvalue:
-                gradient = tf.clip_by_value(gradient, -sgd.clipvalue, sgd.clipvalue)
-            move = gradient * tf.cast(learning_rate, weight.dtype)
-            if not slots:
-                new_weights.append(weight - move)
-                continue
-            factor = tf.cast(sgd.momentum, weight.dtype)  # by way of single precision, as Keras does
-            momentum = slots[i] * factor - move
-            new_slots.append(momentum)
-            new_weights.append(weight + (momentum * factor - move if sgd.nesterov else momentum))
-        return new_weights, new_slots
+    def __call__(self, weights, gradients, slots, learning_rate, step):
+        """Return the new weights and slots.
+
+        Args:
+            weights: list of tensors.
+            gradients: one for each weight.
+            slots: the values of `slots`, in their order.
+            learning_rate: scalar tensor.
+            step: int scalar, the number of the step, from 0.
+        """
+        rate = [tf.cast(learning_rate, weight.dtype) for weight in weights]
+        gradients = self._clipped(gradients)
+        if any(self._decays):
+            decay = tf.cast(self.optimizer.weight_decay, weights[0].dtype)  # by way of single precision, as Keras does
+            weights = [w - w * decay * r if d else w for w, r, d in zip(weights, rate, self._decays, strict=True)]
+        update = self._sgd if isinstance(self.optimizer, keras.optimizers.SGD) else self._adam
+        return update(weights, gradients, slots, rate, step)
+
+    def _clipped(self, gradients):
+        optimizer = self.optimizer
+        if optimizer.clipnorm:
+            return [tf.clip_by_norm(g, optimizer.clipnorm) for g in gradients]
+        if optimizer.global_clipnorm:
+            return tf.clip_by_global_norm(gradients, optimizer.global_clipnorm)[0]
+        if optimizer.clipvalue:
+            return [tf.clip_by_value(g, -optimizer.clipvalue, optimizer.clipvalue) for g in gradients]
+        return gradients
+
+    def _sgd(self, weights, gradients, slots, rate, step):
+        moves = [g * r for g, r in zip(gradients, rate, strict=True)]
+        if not slots:
+            return [w - m for w, m in zip(weights, moves, strict=True)], []
+        mu = tf.cast(self.optimizer.momentum, weights[0].dtype)  # by way of single precision, as Keras does
+        slots = [s * mu - m for s, m in zip(slots, moves, strict=True)]
+        steps = [s * mu - m for s, m in zip(slots, moves, strict=True)] if self.optimizer.nesterov else slots
+        return [w + s for w, s in zip(weights, steps, strict=True)], slots
+
+    def _adam(self, weights, gradients, slots, rate, step):
+        """Kingma and Ba 2015, in the form before section 2.1: the bias correction is in the rate."""
+        adam, count = self.optimizer, len(weights)
+        b1, b2 = adam.beta_1, adam.beta_2
+        first = [m + (g - m) * (1 - b1) for m, g in zip(slots[:count], gradients, strict=True)]
+        second = [v + (g * g - v) * (1 - b2) for v, g in zip(slots[count:], gradients, strict=True)]
+        new = []
+        for weight, m, v, r in zip(weights, first, second, rate, strict=True):
+            t = tf.cast(step + 1, weight.dtype)
+            alpha = r * tf.sqrt(1 - tf.pow(tf.cast(b2, t.dtype), t)) / (1 - tf.pow(tf.cast(b1, t.dtype), t))
+            new.append(weight - m * alpha / (tf.sqrt(v) + adam.epsilon))
+        return new, [*first, *second]
+
+
+def _variables(optimizer):
+    return optimizer._trainable_variables
 
 
 def learning_rate_function(optimizer):
