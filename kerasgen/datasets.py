@@ -1,6 +1,6 @@
 """Text to batches: a list of names becomes rows of ids, in an order that is a function of (seed, epoch)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,7 +96,7 @@ class NameBatches:
     def __init__(self, rows: np.ndarray, batch_size: int = 1, *, seed: int = 0, order: np.ndarray | None = None):
         self.rows, self.batch_size, self.seed = rows, batch_size, seed
         self._fixed = order
-        self._orders: dict[int, np.ndarray] = {}
+        self._orders = _Orders(len(rows), seed)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -105,12 +105,7 @@ class NameBatches:
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the order of a pass, ints ``(names,)``."""
-        if self._fixed is not None:
-            return self._fixed
-        if epoch not in self._orders:
-            generator = np.random.Generator(np.random.Philox(key=np.array([self.seed, epoch], np.uint64)))
-            self._orders = {**dict(list(self._orders.items())[-3:]), epoch: generator.permutation(len(self.rows))}
-        return self._orders[epoch]
+        return self._orders(epoch) if self._fixed is None else self._fixed
 
     def __call__(self, first: int, count: int) -> np.ndarray:
         """Return the batches of the steps ``first ... first + count - 1``, int32 ``(count, batch, time + 1)``."""
@@ -120,6 +115,118 @@ class NameBatches:
         for epoch in np.unique(epochs):
             chosen[epochs == epoch] = self.order(int(epoch))[places[epochs == epoch]]
         return self.rows[chosen].reshape(count, self.batch_size, -1)
+
+    def chunks(self, first: int, end: int, size: int) -> Iterator[np.ndarray]:
+        """Yield the batches of the steps from `first` to before `end`, up to `size` of them at a time."""
+        return (self(start, min(size, end - start)) for start in range(first, end, size))
+
+
+@dataclass(frozen=True)
+class TextSplit:
+    """A text, divided; each part is contiguous, so that nothing leaks through windows."""
+
+    train: str
+    validation: str
+    test: str
+
+
+def split_text(text: str, holdout: str) -> TextSplit:
+    """Hold out the end of a text.
+
+    Args:
+        text: all of it.
+        holdout: ``"validation"`` keeps the last tenth to choose the best epoch by (what a user's run does), ``"test"``
+            keeps the last tenth for the number that is reported, ``"both"`` keeps the last tenth unseen and the tenth
+            before it as the validation part, ``"none"`` keeps nothing.
+    """
+    if len(set(text)) < 2:
+        raise BadInputError(f"a text must have at least two different characters; received only {text[:1]!r}")
+    early, late = int(len(text) * 0.8), int(len(text) * 0.9)
+    if holdout == "both":
+        return TextSplit(text[:early], text[early:late], text[late:])
+    if holdout == "none":
+        return TextSplit(text, "", "")
+    end = text[late:]
+    return TextSplit(text[:late], end if holdout == "validation" else "", end if holdout == "test" else "")
+
+
+class WindowBatches:
+    """The training batches of a text: windows of `seq_len` characters and the one that follows, by position.
+
+    Args:
+        ids: int32 ``(characters,)``.
+        seq_len: characters a window.
+        stride: characters from one window to the next; None for windows that lie end to end from an offset that is
+            drawn anew for each pass.
+        batch_size: windows a batch.
+        seed: the key of orders and offsets.
+
+    Raises:
+        BadInputError: the text is shorter than two windows.
+    """
+
+    def __init__(self, ids, seq_len: int, *, stride: int | None = None, batch_size: int = 128, seed: int = 0):
+        self.ids, self.seq_len, self.stride = np.asarray(ids, np.int32), seq_len, stride
+        self.batch_size, self.seed = batch_size, seed
+        last = len(self.ids) - 1 - seq_len  # where the last window may begin
+        if stride:
+            self.windows, self._offsets = last // stride + 1, 1
+        else:
+            self.windows = max(2, (last + 1) // seq_len) if last >= seq_len else 0
+            self._offsets = min(seq_len, last - (self.windows - 1) * seq_len + 1)
+        if self.windows < 2:
+            raise BadInputError(
+                f"a text must be long enough for two windows of {seq_len} characters; what is left to learn from has "
+                f"{len(self.ids)}; give more text or lower --seq-len"
+            )
+        self._order = _Orders(self.windows, seed)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The number of batches that one pass over the text takes, rounded up."""
+        return -(-self.windows // self.batch_size)
+
+    def starts(self, first: int, count: int) -> np.ndarray:
+        """Return where the windows of some steps begin, ints ``(count, batch)``."""
+        windows = np.arange(first * self.batch_size, (first + count) * self.batch_size)
+        epochs, places = np.divmod(windows, self.windows)
+        starts = np.empty_like(windows)
+        for epoch in np.unique(epochs):
+            here = epochs == epoch
+            offset = 0 if self.stride else _generator(self.seed, int(epoch), 1).integers(self._offsets)
+            starts[here] = self._order(int(epoch))[places[here]] * (self.stride or self.seq_len) + offset
+        return starts.reshape(count, self.batch_size)
+
+    def __call__(self, first: int, count: int) -> np.ndarray:
+        """Return the batches of the steps ``first ... first + count - 1``, int32 ``(count, batch, seq_len + 1)``."""
+        return self.ids[self.starts(first, count)[..., None] + np.arange(self.seq_len + 1)]
+
+    def chunks(self, first: int, end: int, size: int):
+        """Return the same, up to `size` steps at a time, as a `tf.data.Dataset` that cuts and prefetches them."""
+        from kerasgen.backend import tf
+
+        starts = tf.constant(self.starts(first, end - first))
+        ids, inside = tf.constant(self.ids), tf.range(self.seq_len + 1, dtype=starts.dtype)
+        counted = tf.data.Dataset.range(0, end - first, size)
+        return counted.map(lambda i: tf.gather(ids, starts[i : i + size, :, None] + inside)).prefetch(2)
+
+
+class _Orders:
+    """Permutations, a function of (seed, epoch); the last few are kept."""
+
+    def __init__(self, count: int, seed: int):
+        self.count, self.seed = count, seed
+        self._kept: dict[int, np.ndarray] = {}
+
+    def __call__(self, epoch: int) -> np.ndarray:
+        if epoch not in self._kept:
+            order = _generator(self.seed, epoch).permutation(self.count)
+            self._kept = {**dict(list(self._kept.items())[-3:]), epoch: order}
+        return self._kept[epoch]
+
+
+def _generator(seed: int, epoch: int, stream: int = 0) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=np.array([seed, 2 * epoch + stream], np.uint64)))
 
 
 def notebook_order(count: int, seed: int) -> np.ndarray:

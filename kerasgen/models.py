@@ -3,7 +3,7 @@
 import numpy as np
 
 from kerasgen.backend import keras, tf
-from kerasgen.recurrence import simple_rnn_gradients
+from kerasgen.recurrence import lstm, simple_rnn_gradients
 
 
 def notebook_weights(seed: int, vocab_size: int, units: int, scale: float = 0.01) -> list[np.ndarray]:
@@ -188,12 +188,156 @@ class NameRNN(keras.Model):
         if not self.recurrent_dropout:
             return tf.ones((), self.compute_dtype)
         key = tf.stack([tf.constant(self.seed, tf.int64), tf.cast(step, tf.int64)])
-        uniform = _uniform(key, self.units)
+        uniform = _uniform(key, (self.units, 1))
         keep = 1 - self.recurrent_dropout
         return tf.cast(uniform < keep, self.compute_dtype) / keep
 
 
 @tf.function(jit_compile=True)
-def _uniform(key, count):
-    """Draw ``(count, 1)`` numbers; always compiled, as for a key that is no constant XLA and TensorFlow differ."""
-    return tf.random.stateless_uniform((count, 1), key, alg="philox")
+def _uniform(key, shape):
+    """Draw numbers in [0, 1); always compiled, as for a key that is no constant XLA and TensorFlow differ."""
+    return tf.random.stateless_uniform(shape, key, alg="philox")
+
+
+def stacked_lstm(vocab_size, units=128, *, dropout=0.5, dtype="float32", seed=0):
+    """Make the prose model: two stacked LSTM layers of stock Keras, ids in, logits out.
+
+    The first layer looks letters up in an identity matrix that is not trained: one-hot vectors, without any in memory.
+
+    Args:
+        vocab_size: the number of characters.
+        units: the size of each layer's state.
+        dropout: the share of each layer's output that is dropped while training.
+        dtype: the precision, as for any Keras layer.
+        seed: the seed of the initial weights.
+    """
+    init = keras.initializers
+    layers: list = [keras.Input((None,), dtype="int32", name="ids")]
+    one_hot = init.Identity()
+    layers.append(
+        keras.layers.Embedding(
+            vocab_size, vocab_size, embeddings_initializer=one_hot, trainable=False, dtype=dtype, name="one_hot"
+        )
+    )
+    for number in (1, 2):
+        layers.append(
+            keras.layers.LSTM(
+                units,
+                return_sequences=True,
+                kernel_initializer=init.GlorotUniform(seed + 2 * number),
+                recurrent_initializer=init.Orthogonal(seed=seed + 2 * number + 1),
+                dtype=dtype,
+                name=f"lstm_{number}",
+            )
+        )
+        layers.append(keras.layers.Dropout(dropout, seed=seed + number, dtype=dtype, name=f"dropout_{number}"))
+    out = keras.layers.Dense(vocab_size, kernel_initializer=init.GlorotUniform(seed), dtype=dtype, name="out")
+    return keras.Sequential([*layers, out], name="shakespeare")
+
+
+class LSTMPasses:
+    """The explicit-state step and the fast training pass of a `stacked_lstm`, which stays a stock Keras model.
+
+    Args:
+        model: from `stacked_lstm`, or loaded.
+        target: ``"every"`` learns to predict at every position of a window, ``"next"`` at its end only.
+        recurrent_dropout: the share of the hidden states that is hidden from the recurrent kernels in a step of
+            training, the same for all windows of its batch.
+        seed: the key of the dropout masks.
+        shards: into how many parts a batch is cut inside the loops over time.
+    """
+
+    carried: list = []  # every window begins with a state of zeros
+
+    def __init__(self, model, *, target="every", recurrent_dropout=0.0, seed=0, shards=1):
+        if target not in ("every", "next"):
+            raise ValueError(f"target must be 'every' or 'next'; received {target!r}")
+        self.model, self.target, self.seed, self.shards = model, target, seed, shards
+        self.recurrent_dropout = recurrent_dropout
+        self.lstms = [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
+        self.rates = [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+        self.out = model.layers[-1]
+        self.compute_dtype = model.layers[-1].compute_dtype
+        self.vocab_size = self.out.units
+
+    def initial_state(self, batch_size):
+        """Return the state before the first character: h and c of each layer, zeros ``(batch, units)``."""
+        zeros = [tf.zeros((batch_size, layer.units), self.compute_dtype) for layer in self.lstms for _ in "hc"]
+        return tuple(zeros)
+
+    def step(self, ids, state):
+        """Go one character on.
+
+        Args:
+            ids: int32 ``(batch,)``.
+            state: a tuple like that of `initial_state`.
+
+        Returns:
+            The logits of the next character ``(batch, vocab)`` and the new state.
+        """
+        x, new = tf.one_hot(ids, self.vocab_size, dtype=self.compute_dtype), []
+        for number, layer in enumerate(self.lstms):
+            x, states = layer.cell(x, list(state[2 * number : 2 * number + 2]))
+            new += states
+        return self.out(x), tuple(new)
+
+    def logits(self, weights, ids, state, key=None):
+        """Compute the logits of whole windows, fast.
+
+        Args:
+            weights: tensors in the order of the model's `trainable_variables`.
+            ids: int32 ``(batch, time)``.
+            state: as for `step`.
+            key: int scalar, the key of the dropout masks; None for no dropout.
+
+        Returns:
+            Logits ``(time, batch, vocab)`` in the order of time, and the last state.
+        """
+        *layers, out_kernel, out_bias = (tf.cast(w, self.compute_dtype) for w in weights)
+        batch, time = ids.shape
+        x = tf.one_hot(tf.reshape(tf.transpose(ids), [-1]), self.vocab_size, dtype=self.compute_dtype)
+        new = []
+        for number, layer in enumerate(self.lstms):
+            kernel, recurrent, bias = layers[3 * number : 3 * number + 3]
+            if key is not None and self.recurrent_dropout:
+                recurrent *= self._mask((layer.units, 1), self.recurrent_dropout, key, 2 * number)
+            projected = tf.reshape(tf.matmul(x, kernel) + bias, (time, batch, 4 * layer.units))
+            states, last = lstm(projected, recurrent, state[2 * number : 2 * number + 2], self.shards)
+            new += last
+            x = tf.reshape(states, (time * batch, layer.units))
+            if key is not None and self.rates[number]:
+                x *= self._mask(x.shape, self.rates[number], key, 2 * number + 1)
+        if self.target == "next" and key is not None:
+            x, time = x[-batch:], 1
+        return tf.reshape(tf.matmul(x, out_kernel) + out_bias, (time, batch, self.vocab_size)), tuple(new)
+
+    @tf.function(jit_compile=True)
+    def advance(self, ids, state):
+        """Read a stretch of one text: ids ``(1, time)`` and a state to logits ``(time, vocab)`` and the next state."""
+        logits, state = self.logits([v.value for v in self.model.trainable_variables], ids, state)
+        return logits[:, 0], state
+
+    def gradients(self, weights, rows, state, step):
+        """Compute a batch's loss and gradients: what `training.fit` takes.
+
+        Args:
+            weights: tensors in the order of the model's `trainable_variables`.
+            rows: int32 ``(batch, time + 1)``, windows with the character that follows.
+            state: as for `step`.
+            step: int scalar, the number of the training step.
+
+        Returns:
+            The loss (mean nats a target), the gradients, the last state.
+        """
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            logits, state = self.logits(weights, rows[:, :-1], state, key=step)
+            targets = tf.transpose(rows[:, -1:] if self.target == "next" else rows[:, 1:])
+            precise = tf.cast(logits, "float64" if self.compute_dtype == "float64" else "float32")
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, precise))
+        return loss, tape.gradient(loss, weights), state
+
+    def _mask(self, shape, rate, step, stream):
+        key = tf.stack([tf.constant(self.seed * 8 + stream, tf.int64), tf.cast(step, tf.int64)])
+        keep = _uniform(key, tuple(shape)) < 1 - rate
+        return tf.cast(keep, self.compute_dtype) / (1 - rate)

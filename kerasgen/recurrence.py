@@ -142,3 +142,85 @@ def _one_name(weights, row, state):
     zeros = [tf.zeros_like(w) for w in weights]
     *_, gradients = tf.while_loop(lambda t, *_: t >= 0, backward, (count - 1, tf.zeros_like(state), zeros))
     return loss, gradients, last
+
+
+def lstm(projected, recurrent, state, shards: int = 1):
+    """Run an LSTM layer over time; a gradient through it is a second loop, made by hand.
+
+    With z[t] = projected[t] + h[t-1] R, cut into i, f, g, o as in Keras::
+
+        c[t] = sigmoid(f) * c[t-1] + sigmoid(i) * tanh(g)        h[t] = sigmoid(o) * tanh(c[t])
+
+    (Hochreiter and Schmidhuber 1997; the forget gate of Gers et al. 2000). Backwards, everything that needs no later
+    step is computed for all steps at once; the loop holds one product and a few multiplications, and the gradient of R
+    is one product after it.
+
+    Args:
+        projected: ``(time, batch, 4 units)``, the inputs times the kernel, plus the bias.
+        recurrent: R, ``(units, 4 units)``.
+        state: h and c before the first step, ``(batch, units)`` each; no gradient flows into them.
+        shards: into how many parts the batch is cut inside the loops, so that cores share the products.
+
+    Returns:
+        The states h, ``(time, batch, units)``, and the last h and c, ``(batch, units)`` each.
+    """
+    time, batch, _ = projected.shape
+    units = recurrent.shape[0]
+    shards = shards if batch % shards == 0 else 1
+    shape = (shards, batch // shards, units)
+
+    def times(h, matrix, transposed=False):
+        if shards == 1:
+            return tf.matmul(h[0], matrix, transpose_b=transposed)[None]
+        return tf.matmul(h, tf.repeat(matrix[None], shards, axis=0), transpose_b=transposed)
+
+    @tf.custom_gradient
+    def run(projected, recurrent, h, c):
+        steps = tf.reshape(projected, (time, *shape[:2], 4 * units))
+
+        def forward(t, h, c, gates, cells, states):
+            i, f, g, o = tf.split(tf.gather(steps, t) + times(h, recurrent), 4, axis=-1)
+            i, f, g, o = _sigmoid(i), _sigmoid(f), tf.tanh(g), _sigmoid(o)
+            c = f * c + i * g
+            h = o * tf.tanh(c)
+            gates = tf.tensor_scatter_nd_update(gates, [[t]], tf.concat([i, f, g, o], axis=-1)[None])
+            cells = tf.tensor_scatter_nd_update(cells, [[t]], c[None])
+            return t + 1, h, c, gates, cells, tf.tensor_scatter_nd_update(states, [[t]], h[None])
+
+        start = (tf.reshape(h, shape), tf.reshape(c, shape))
+        empty = tf.zeros((time, *shape), projected.dtype)
+        loop = (0, *start, tf.zeros_like(steps), empty, empty)
+        _, last_h, last_c, gates, cells, states = tf.while_loop(lambda t, *_: t < time, forward, loop)
+
+        def gradient(d_states, d_last_h, d_last_c):
+            i, f, g, o = tf.split(gates, 4, axis=-1)
+            tanh_c = tf.tanh(cells)
+            c_before = tf.concat([start[1][None], cells[:-1]], axis=0)
+            c_by_h = o * (1 - tanh_c * tanh_c)
+            by_c = tf.concat([g * i * (1 - i), c_before * f * (1 - f), i * (1 - g * g)], axis=-1)
+            o_by_h = tanh_c * o * (1 - o)
+            d_outside = tf.reshape(d_states, (time, *shape))
+            d_outside = tf.tensor_scatter_nd_add(d_outside, [[time - 1]], tf.reshape(d_last_h, (1, *shape)))
+
+            def backward(t, dz, dc, all_dz):
+                dh = tf.gather(d_outside, t) + times(dz, recurrent, transposed=True)
+                dc = dc + dh * tf.gather(c_by_h, t)
+                dz = tf.concat([tf.tile(dc, [1, 1, 3]) * tf.gather(by_c, t), dh * tf.gather(o_by_h, t)], axis=-1)
+                return t - 1, dz, dc * tf.gather(f, t), tf.tensor_scatter_nd_update(all_dz, [[t]], dz[None])
+
+            loop = (time - 1, tf.zeros_like(steps[0]), tf.reshape(d_last_c, shape), tf.zeros_like(steps))
+            all_dz = tf.reshape(tf.while_loop(lambda t, *_: t >= 0, backward, loop)[-1], (time * batch, 4 * units))
+            before = tf.concat([start[0][None], states[:-1]], axis=0)
+            d_recurrent = tf.matmul(tf.reshape(before, (time * batch, units)), all_dz, transpose_a=True)
+            return tf.reshape(all_dz, (time, batch, 4 * units)), d_recurrent, None, None
+
+        flat = (batch, units)
+        outputs = tf.reshape(states, (time, *flat)), tf.reshape(last_h, flat), tf.reshape(last_c, flat)
+        return outputs, gradient
+
+    states, last_h, last_c = run(projected, recurrent, *state)
+    return states, (last_h, last_c)
+
+
+def _sigmoid(x):
+    return 0.5 + 0.5 * tf.tanh(0.5 * x)  # one tanh is faster than an exponential and a division

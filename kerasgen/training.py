@@ -7,7 +7,7 @@ import numpy as np
 
 from kerasgen.backend import keras, tf
 from kerasgen.errors import FailedError
-from kerasgen.updates import PlainSGD, learning_rate_function
+from kerasgen.updates import PlainUpdate, learning_rate_function
 
 SMOOTHING = 0.999  # the notebook's: loss = 0.999 * loss + 0.001 * step_loss
 
@@ -28,9 +28,11 @@ def notebook_first_loss(vocab_size: int, names: int) -> float:
 
 def fit(
     model: keras.Model,
-    batches: Callable[[int, int], np.ndarray],
+    batches,
     *,
     epoch_ends: Iterable[int],
+    passes=None,
+    validate: Callable[[], dict[str, float]] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     first_smoothed_loss: float | None = None,
     chunk: int = 500,
@@ -42,10 +44,14 @@ def fit(
     carries everything as plain tensors; the model's and the optimizer's variables are read before and written after it.
 
     Args:
-        model: compiled; it has ``gradients(weights, rows, state, step)``, ``carried`` (the list of its carried-state
-            variables, empty where each batch begins anew) and ``initial_state(batch_size)``.
-        batches: ``batches(first, count)`` gives the batches of some steps, int32 ``(count, batch, time + 1)``.
+        model: compiled.
+        batches: ``batches.chunks(first, end, size)`` gives the batches of the steps from `first` to before `end`, up to
+            `size` of them at a time, int32 ``(steps, batch, time + 1)``; ``batches(0, 1)`` gives the first.
         epoch_ends: the step numbers after which an epoch, real or virtual, ends: the callbacks' rhythm.
+        passes: has ``gradients(weights, rows, state, step)``, ``carried`` (the list of carried-state variables, empty
+            where each batch begins anew), ``initial_state(batch_size)`` and ``compute_dtype``; None for the model
+            itself.
+        validate: called at the end of an epoch; what it returns is added to the logs.
         callbacks: ordinary Keras callbacks. Batch hooks are called once a chunk, as with ``steps_per_execution``. The
             logs have ``loss`` (the mean over the steps of the epoch so far; after an epoch, of that epoch), and
             ``smoothed_loss``, the notebook's running mean.
@@ -58,7 +64,7 @@ def fit(
     Raises:
         FailedError: the loss is NaN or infinite; the model is left as it was after the last chunk before that.
     """
-    program = _Program(model, batches(0, 1).shape[1:], chunk)
+    program = _Program(model, passes or model, batches(0, 1).shape[1:], chunk)
     history = keras.callbacks.CallbackList(list(callbacks), add_history=True, model=model)
     step, smoothed = int(model.optimizer.iterations), first_smoothed_loss
     model.stop_training = False
@@ -69,16 +75,18 @@ def fit(
             continue
         history.on_epoch_begin(epoch)
         losses: list[float] = []
-        while step < end and not model.stop_training:
-            count = min(chunk, end - step)
+        for rows in batches.chunks(step, end, chunk):
             history.on_train_batch_begin(step)
-            new = program.run(batches(step, count))
+            new = program.run(np.asarray(rows))
             for loss in new:
                 smoothed = loss if smoothed is None else SMOOTHING * smoothed + (1 - SMOOTHING) * loss
             losses += new
-            step += count
+            step += len(new)
             logs = {"loss": math.fsum(losses) / len(losses), "smoothed_loss": smoothed}
             history.on_train_batch_end(step - 1, logs)
+            if model.stop_training:
+                break
+        logs = {**logs, **(validate() if validate else {})}
         history.on_epoch_end(epoch, dict(logs))
         if model.stop_training:
             break
@@ -92,19 +100,20 @@ class _Program:
 
     Args:
         model: the compiled model.
+        passes: what computes its gradients.
         shape: ``(batch, time + 1)`` of a batch.
         chunk: the number of batches that the program has room for.
     """
 
-    def __init__(self, model, shape, chunk):
-        self.model, self.shape, self.chunk = model, tuple(shape), chunk
+    def __init__(self, model, passes, shape, chunk):
+        self.model, self.passes, self.shape, self.chunk = model, passes, tuple(shape), chunk
         optimizer = model.optimizer
         if not optimizer.built:
             optimizer.build(model.trainable_variables)
-        self._plain = PlainSGD(optimizer) if PlainSGD.fits(optimizer) else None
+        self._plain = PlainUpdate(optimizer) if PlainUpdate.fits(optimizer) else None
         self._variables = [v.value for v in model.trainable_variables]
         self._slots = [v.value for v in self._plain.slots] if self._plain else []
-        self._carried = [v.value for v in model.carried]
+        self._carried = [v.value for v in passes.carried]
         self._compiled = tf.function(self._steps, jit_compile=True)
 
     def run(self, rows: np.ndarray) -> list[float]:
@@ -120,7 +129,7 @@ class _Program:
                 variable.assign(value)
             bad = int(np.flatnonzero(~np.isfinite(losses))[0])
             raise FailedError(
-                f"the loss became {losses[bad]} at step {first + bad}; try a lower --learning-rate or --clipvalue"
+                f"the loss became {losses[bad]} at step {first + bad}; try a lower --learning-rate or stronger clipping"
             )
         return losses.tolist()
 
@@ -128,25 +137,27 @@ class _Program:
         return [*self._variables, *self._carried, *(v.value for v in self.model.optimizer.variables)]
 
     def _steps(self, rows, count):
-        model, optimizer = self.model, self.model.optimizer
+        passes, optimizer = self.passes, self.model.optimizer
         iterations = optimizer.iterations.value
         first, rate = tf.convert_to_tensor(iterations), learning_rate_function(optimizer)
         weights = [tf.convert_to_tensor(v) for v in self._variables] if self._plain else []
         slots = [tf.convert_to_tensor(v) for v in self._slots]
-        state = tf.cast(self._carried[0], model.compute_dtype) if self._carried else model.initial_state(rows.shape[1])
-        losses = tf.zeros((self.chunk,), tf.float64 if model.variable_dtype == "float64" else tf.float32)
+        state = passes.initial_state(rows.shape[1])
+        if self._carried:
+            state = tf.cast(self._carried[0], state.dtype)
+        losses = tf.zeros((self.chunk,), tf.float64 if self.model.variable_dtype == "float64" else tf.float32)
 
         def body(i, weights, slots, state, losses):
             step = first + tf.cast(i, first.dtype)
             now = weights if self._plain else [tf.convert_to_tensor(v) for v in self._variables]
-            before = state if self._carried else tf.zeros_like(state)
+            before = state if self._carried else tf.nest.map_structure(tf.zeros_like, state)
             # `rows[i]` would make the batches a constant of the program, which would be compiled anew at every call.
-            loss, gradients, state = model.gradients(now, tf.gather(rows, i), before, step)
+            loss, gradients, state = passes.gradients(now, tf.gather(rows, i), before, step)
             # Here several workers would add up their gradients.
             if self._plain:
-                weights, slots = self._plain(weights, gradients, slots, rate(step))
+                weights, slots = self._plain(weights, gradients, slots, rate(step), step)
             else:
-                optimizer.apply(gradients, model.trainable_variables)
+                optimizer.apply(gradients, self.model.trainable_variables)
             losses = tf.tensor_scatter_nd_update(losses, [[i]], [tf.cast(loss, losses.dtype)])
             return i + 1, weights, slots, state, losses
 

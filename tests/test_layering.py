@@ -16,8 +16,8 @@ MAY_IMPORT = {
     "vocab": {"errors"},
     "metrics": set(),
     "corpora": {"errors", "files"},
-    "datasets": {"errors", "vocab"},
     "backend": {"errors"},
+    "datasets": {"backend", "errors", "vocab"},
     "recurrence": {"backend"},
     "models": {"backend", "recurrence"},
     "updates": {"backend"},
@@ -27,12 +27,25 @@ MAY_IMPORT = {
     "console": {"backend", "errors"},
     "__init__": "anything above but commands",
     "dino": "anything above but commands",
+    "shakespeare": "anything above but commands",
     "__main__": "anything above but commands",
 }
 ORDER = list(MAY_IMPORT)
-COMMANDS = {"dino", "__main__"}
+COMMANDS = {"dino", "shakespeare", "__main__"}
 HEAVY = {"tensorflow", "keras", "keras_tuner", "tensorboard"}
-LIGHT = ["errors", "files", "config", "vocab", "metrics", "corpora", "datasets", "artifacts", "console", "dino"]
+LIGHT = [
+    "errors",
+    "files",
+    "config",
+    "vocab",
+    "metrics",
+    "corpora",
+    "datasets",
+    "artifacts",
+    "console",
+    "dino",
+    "shakespeare",
+]
 
 
 def tree(room):
