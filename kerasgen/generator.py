@@ -24,6 +24,7 @@ class Generator:
         model: has ``initial_state(batch)``, giving the state (a tensor or a nest of them, batch first), and
             ``step(ids (batch,), state)``, giving logits ``(batch, vocab)`` and the new state; id -1 is the zero input.
         vocab: its characters.
+        start: the character that stands before a text; None for the zero input.
         stop: the character that ends a text; None where there is none.
         is_known: tells whether a text is one that the model learned from.
         card: what is known of the model, for people.
@@ -35,12 +36,14 @@ class Generator:
         model,
         vocab: CharVocab,
         *,
+        start: str | None = None,
         stop: str | None = None,
         is_known: Callable[[str], bool] = lambda text: False,
         card: dict | None = None,
         device: str = "/CPU:0",
     ):
         self.model, self.vocab, self.is_known, self.card, self.device = model, vocab, is_known, card or {}, device
+        self._start = -1 if start is None else vocab.encode(start)[0]
         self._stop = -1 if stop is None else vocab.encode(stop)[0]
         self._programs: dict[tuple, Callable] = {}
 
@@ -95,6 +98,49 @@ class Generator:
                 return [prefix + text for text in itertools.islice(rows, num_samples)]
             return self._chosen(start, prefix, num_samples, seed, options, unique, novel_only)
 
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 400,
+        temperature: float = 0.7,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+        piece: int = 16,
+    ) -> Iterator[str]:
+        """Go on from a prompt, a few characters at a time: text 0 of what `generate` gives with that prefix.
+
+        Args:
+            prompt: what was written before; it is not part of what is yielded.
+            length: how many characters to generate.
+            temperature: as for `generate`, like `top_k`, `top_p` and `seed`.
+            top_k: see `generate`.
+            top_p: see `generate`.
+            seed: see `generate`.
+            piece: how many characters come at once; it does not change the text.
+
+        Raises:
+            BadInputError: a value is outside its range, or the prompt has a character that the model never saw.
+        """
+        _check(1, temperature, top_k, top_p, 0, length, "", seed)
+        ids = self.vocab.encode(prompt)
+        options = dict(temperature=temperature, top_k=top_k, top_p=top_p, min_length=0, max_length=piece)
+        return self._pieces(ids, length, seed << 32, options)
+
+    def _pieces(self, ids, length, key, options):
+        with tf.device(self.device):
+            last, state = self._after(ids)
+        for first in range(0, length, options["max_length"]):
+            with tf.device(self.device):
+                position = len(ids) + first
+                out, last, state, done = self._call((last, state), position, key, 1, None, options)
+            new = out[0][: length - first]
+            yield self.vocab.decode(new)
+            if done[0]:
+                return
+            last = last[0]
+
     def _chosen(self, start, prefix, num_samples, seed, options, unique, novel_only):
         """Take texts in the order of their rows, leaving out what was not asked for."""
         chosen: list[str] = []
@@ -137,23 +183,33 @@ class Generator:
         return texts
 
     def _run(self, start, offset, key, size, uniforms, options):
-        """Call the compiled loop; return the new ids, int32 ``(size, max_length - offset)``, -1 after a text's end."""
+        """Generate whole texts; return the new ids, int32 ``(size, max_length - offset)``, -1 after a text's end."""
+        ids, *_ = self._call(start, offset, key, size, uniforms, {**options, "end": options["max_length"]})
+        return np.ascontiguousarray(ids[:, : options["max_length"] - offset])
+
+    def _call(self, start, offset, key, size, uniforms, options):
+        """Call the compiled loop once, from the position `offset` on.
+
+        Returns:
+            The new ids ``(size, max_length)``, the last ids ``(size,)``, the state, and which texts have ended.
+        """
         form = (size, options["max_length"], options["top_k"], options["top_p"], options["temperature"] < GREEDY)
         if (*form, uniforms is None) not in self._programs:
             self._programs[(*form, uniforms is None)] = self._compile(*form)
         last, state = start
         dtype = self._float
         given = None if uniforms is None else tf.constant(uniforms.T, dtype)  # (max_length, size)
-        ids = self._programs[(*form, uniforms is None)](
+        ids, last, state, done = self._programs[(*form, uniforms is None)](
             tf.constant(last),
             state,
             tf.constant(offset),
+            tf.constant(options.get("end", offset + options["max_length"])),
             tf.constant(np.uint64(key).astype(np.int64)),
             tf.constant(max(options["temperature"], GREEDY), dtype),
             tf.constant(options["min_length"]),
             given,
         )
-        return np.ascontiguousarray(ids.numpy().T[:, offset:])
+        return ids.numpy().T, last.numpy(), state, done.numpy()
 
     @property
     def _float(self):
@@ -162,7 +218,7 @@ class Generator:
     def _compile(self, size, max_length, top_k, top_p, greedy):
         step, stop, dtype = self.step, self._stop, self._float
 
-        def loop(last, state, offset, key, temperature, min_length, uniforms):
+        def loop(last, state, offset, end, key, temperature, min_length, uniforms):
             state = tf.nest.map_structure(lambda s: tf.repeat(s, size, axis=0), state)
 
             def body(position, ids, state, done, out):
@@ -177,19 +233,20 @@ class Generator:
                     greedy=greedy,
                 )  # fmt: skip
                 done = done | (ids == stop)
-                out = tf.tensor_scatter_nd_update(out, [[position]], tf.where(done, -1, ids)[None])
+                out = tf.tensor_scatter_nd_update(out, [[position - offset]], tf.where(done, -1, ids)[None])
                 return position + 1, ids, state, done, out
 
             out = tf.fill((max_length, size), -1)
-            going = lambda position, ids, state, done, out: (position < max_length) & ~tf.reduce_all(done)  # noqa: E731
+            going = lambda position, ids, state, done, out: (position < end) & ~tf.reduce_all(done)  # noqa: E731
             start = (offset, tf.fill((size,), last), state, tf.zeros((size,), tf.bool), out)
-            return tf.while_loop(going, body, start)[-1]
+            _, ids, state, done, out = tf.while_loop(going, body, start)
+            return out, ids, state, done
 
         return tf.function(loop, jit_compile=True)
 
     def _after(self, prefix_ids: list[int]):
         """Return what generating starts from: the last id before it and the state before that id, batch 1."""
-        ids = [-1, *prefix_ids]
+        ids = [self._start, *prefix_ids]
         room = 1 << (len(ids) - 1).bit_length()
         padded = np.full((room,), -1, np.int32)
         padded[: len(ids)] = ids

@@ -1,9 +1,12 @@
 """Scores: nats and bits per character, the n-gram baseline, and how new a generated text is."""
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +59,36 @@ def score_rows(logits_of: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, 
         nats -= float(picked[targets >= 0].sum())
         chars += int((targets >= 0).sum())
     return Score(nats, chars)
+
+
+def score_stream(
+    advance: Callable[[np.ndarray, Any], tuple[np.ndarray, Any]],
+    ids: np.ndarray,
+    *,
+    before: int,
+    state: Any,
+    chunk: int = 512,
+) -> Score:
+    """Score a text read as one stream, with the state carried along.
+
+    Args:
+        advance: maps ids, int32 ``(1, chunk)``, and a state to logits ``(chunk, vocab)`` and the state after them.
+        ids: int32 ``(characters,)``; every one is predicted from all before it.
+        before: the id that stands before the first.
+        state: the state before that.
+        chunk: how many characters to compute at once; the last part is filled up and cut again.
+    """
+    inputs, nats = np.concatenate([[before], ids[:-1]]).astype(np.int32), 0.0
+    for first in range(0, len(ids), chunk):
+        targets = ids[first : first + chunk]
+        part = np.zeros((1, chunk), np.int32)
+        part[0, : len(targets)] = inputs[first : first + chunk]
+        logits, state = advance(part, state)
+        logits = np.asarray(logits, np.float64)[: len(targets)]
+        shifted = logits - logits.max(axis=-1, keepdims=True)
+        log_probs = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        nats -= float(log_probs[np.arange(len(targets)), targets].sum())
+    return Score(nats, len(ids))
 
 
 class NgramModel:
@@ -123,3 +156,51 @@ def novelty(texts: Sequence[str], is_known: Callable[[str], bool]) -> Novelty:
         return Novelty(math.nan, math.nan, 0)
     new = sum(not is_known(text) for text in texts)
     return Novelty(new / len(texts), len(set(texts)) / len(texts), len(texts))
+
+
+@dataclass(frozen=True)
+class Copying:
+    """How much of a generated text stands in the text that was learned from.
+
+    Attributes:
+        longest: the longest span that does, word for word.
+        share: the share of its spans of `width` characters that do.
+        words: the share of its words that do.
+        width: the length of those spans.
+    """
+
+    longest: str
+    share: float
+    words: float
+    width: int
+
+
+def copying(generated: str, learned: str, width: int = 20) -> Copying:
+    """Measure how much of `generated` stands in `learned`; both as the model sees them (lower-cased, say)."""
+    spans = _spans(learned, width)
+    mine = [generated[i : i + width] for i in range(len(generated) - width + 1)]
+    known, words = _known_words(learned), _words(generated)
+    longest = ""
+    for start in range(len(generated)):
+        while (end := start + len(longest) + 1) <= len(generated) and generated[start:end] in learned:
+            longest = generated[start:end]
+    return Copying(
+        longest,
+        sum(span in spans for span in mine) / len(mine) if mine else 0.0,
+        sum(word in known for word in words) / len(words) if words else 0.0,
+        width,
+    )
+
+
+@lru_cache(maxsize=1)
+def _spans(text: str, width: int) -> frozenset[str]:
+    return frozenset(text[i : i + width] for i in range(len(text) - width + 1))
+
+
+@lru_cache(maxsize=1)
+def _known_words(text: str) -> frozenset[str]:
+    return frozenset(_words(text))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", text)

@@ -130,3 +130,61 @@ def test_novelty_counts_new_and_different_texts():
 def test_novelty_of_nothing_is_nan():
     found = metrics.novelty([], lambda text: True)
     assert found.count == 0 and math.isnan(found.new) and math.isnan(found.distinct)
+
+
+TABLE = np.random.RandomState(2).randn(VOCAB, VOCAB) * 2
+
+
+def advance(ids, state):
+    """A toy model: its logits depend on the last id and on the sum of all that it has read."""
+    assert ids.dtype == np.int32 and len(ids) == 1
+    sums = state + np.cumsum(ids[0])
+    return TABLE[ids[0]] * np.cos(sums)[:, None], sums[-1]
+
+
+@given(st.lists(st.integers(0, VOCAB - 1), max_size=40), st.integers(0, VOCAB - 1), st.integers(0, 9))
+def test_score_stream_agrees_with_plain_python_whatever_the_chunk(ids, before, state):
+    nats, total = 0.0, state
+    for last, char in zip([before, *ids], ids, strict=False):
+        total += last
+        logits = [float(value) * math.cos(total) for value in TABLE[last]]
+        nats -= logits[char] - math.log(math.fsum(math.exp(value) for value in logits))
+    for chunk in (1, 7, 512):
+        score = metrics.score_stream(advance, np.array(ids, np.int32), before=before, state=state, chunk=chunk)
+        assert (score.nats, score.chars) == (pytest.approx(nats, abs=1e-9), len(ids))
+
+
+def test_the_last_character_is_predicted_and_never_read():
+    seen = []
+
+    def look(ids, state):
+        seen.extend(ids[0].tolist())
+        return np.zeros((ids.shape[1], VOCAB)), state
+
+    score = metrics.score_stream(look, np.array([1, 2, 3, 4]), before=0, state=None, chunk=2)
+    assert seen == [0, 1, 2, 3]
+    assert score.bits_per_char == pytest.approx(math.log2(VOCAB))
+
+
+TEXTS = st.text(alphabet="ab ", max_size=30)
+
+
+@given(TEXTS, TEXTS, st.integers(1, 5))
+def test_copying_is_what_a_look_at_every_span_finds(generated, learned, width):
+    found = metrics.copying(generated, learned, width)
+    spans = [generated[i:j] for i in range(len(generated)) for j in range(i, len(generated) + 1)]
+    assert found.longest in generated and found.longest in learned
+    assert len(found.longest) == max((len(span) for span in spans if span in learned), default=0)
+    wide = [span for span in spans if len(span) == width]
+    share = sum(span in learned for span in wide) / len(wide) if wide else 0.0
+    words = generated.split()
+    in_words = sum(word in learned.split() for word in words) / len(words) if words else 0.0
+    assert (found.share, found.words, found.width) == (share, in_words, width)
+
+
+def test_words_are_letters_and_apostrophes_inside():
+    found = metrics.copying("thou'rt 'tis, nay! 12 été", "thou'rt tis; no été")
+    assert found.words == 3 / 4  # thou'rt, tis and été, but not nay
+    assert metrics.copying("", "abc") == metrics.Copying("", 0.0, 0.0, 20)
+    whole = metrics.copying("x" * 25, "y" + "x" * 25)
+    assert (whole.longest, whole.share) == ("x" * 25, 1.0)
