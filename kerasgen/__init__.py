@@ -8,7 +8,7 @@
 from pathlib import Path
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "load", "score"]
 
 
 def load(path: str | Path, *, device: str = "auto"):
@@ -30,13 +30,43 @@ def load(path: str | Path, *, device: str = "auto"):
     path = Path(path)
     contents = artifacts.read(path if path.exists() else files.ours(path))
 
-    from kerasgen import backend
+    from kerasgen import backend, models
     from kerasgen.generator import Generator
 
     place = backend.device(device)
     with backend.tf.device(place):
         model = artifacts.load(contents)
+        stepping = models.LSTMPasses(model) if contents.card.get("kind") == "prose" else model
     return Generator(
-        model, contents.vocab, stop=contents.card.get("stop"), is_known=contents.is_known, card=contents.card,
-        device=place,
+        stepping, contents.vocab, start=contents.card.get("start"), stop=contents.card.get("stop"),
+        is_known=contents.is_known, card=contents.card, device=place,
     )  # fmt: skip
+
+
+def score(generator, text: str):
+    """Score any text under a model: how well the model predicts it.
+
+    Args:
+        generator: from `load`.
+        text: for a model of prose, one stream, read from the beginning of a line; for a model of names, one name a
+            line, each from its own beginning, the end of the line counted. Upper case is folded where the model knows
+            none.
+
+    Returns:
+        A `kerasgen.metrics.Score`, with `nats_per_char` and `bits_per_char`.
+
+    Raises:
+        ValueError: the text has a character that the model never saw.
+    """
+    import numpy as np
+
+    from kerasgen import datasets, metrics
+
+    model, vocab = generator.model, generator.vocab
+    text = text.lower() if generator.card.get("lower_case") else text
+    if generator.card.get("kind") == "prose":
+        ids = np.array(vocab.encode(text), np.int32)
+        before = vocab.encode(generator.card["start"])[0]
+        return metrics.score_stream(model.advance, ids, before=before, state=model.initial_state(1))
+    rows = datasets.encode_names([name.strip() for name in text.split("\n") if name.strip()], vocab)
+    return metrics.score_rows(lambda ids: model(ids), rows)

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from kerasgen import __version__, console
 from kerasgen.errors import BadInputError
 
-COMMANDS = {"dino": "a SimpleRNN learns a list of names and invents new ones"}
+COMMANDS = {
+    "dino": "a SimpleRNN learns a list of names and invents new ones",
+    "shakespeare": "a stacked LSTM learns a text and goes on from a prompt",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

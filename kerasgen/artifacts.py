@@ -22,7 +22,12 @@ FORMAT = 1
 _MEMBER = "kerasgen.json"
 _KERAS_MEMBERS = ("config.json", "model.weights.h5")
 _LARGEST = 256 * 1024 * 1024  # bytes of a member, unpacked
-_CLASSES = {"NameRNN", "DTypePolicy"}
+_CLASSES = {
+    "NameRNN", "Sequential", "InputLayer", "Embedding", "LSTM", "Dropout", "Dense", "DTypePolicy", "GlorotUniform",
+    "Orthogonal", "Identity", "Zeros", "L2", "SGD", "AdamW", "CosineDecay", "PolynomialDecay",
+    "SparseCategoricalCrossentropy", "function",
+}  # fmt: skip
+_FUNCTIONS = {"kerasgen>nats_per_name"}
 _HASH = 16  # hexadecimal digits of a known text's hash: one false hit in 10^16 texts
 
 
@@ -47,7 +52,9 @@ class Contents:
         return _fingerprint(text) in self.known
 
 
-def save(path: Path, model, vocab: CharVocab, card: dict[str, Any], known: list[str]) -> None:
+def save(
+    path: Path, model, vocab: CharVocab, card: dict[str, Any], known: list[str], *, optimizer: bool = True
+) -> None:
     """Write a model file, whole or not at all.
 
     Args:
@@ -56,6 +63,7 @@ def save(path: Path, model, vocab: CharVocab, card: dict[str, Any], known: list[
         vocab: its characters.
         card: what to tell of it; format and versions are added.
         known: the texts that it learned from, kept as hashes.
+        optimizer: save the optimizer's state, too.
 
     Raises:
         FailedError: it can't be written; what stood there is untouched.
@@ -63,6 +71,9 @@ def save(path: Path, model, vocab: CharVocab, card: dict[str, Any], known: list[
     card = {"format": FORMAT, "kerasgen": __version__, **card, "versions": _versions()}
     hashes = sorted({_fingerprint(text) for text in known})
     with whole(path) as temporary:
+        if not optimizer:
+            weights, model = model.get_weights(), model.__class__.from_config(model.get_config())
+            model.set_weights(weights)
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as archive:
             checksums = {name: sha256(archive.read(name)) for name in _KERAS_MEMBERS}
@@ -111,8 +122,29 @@ def read(path: Path) -> Contents:
         raise BadInputError(f"{str(path)!r} is damaged or no .keras file of kerasgen: {reason(error)}") from None
 
 
-def load(contents: Contents):
+def check_kind(path: Path, kind: str) -> None:
+    """Refuse a model of the other kind, to generate with or to write over.
+
+    Raises:
+        BadInputError: there is a model at `path` and it is not of this kind (``"names"`` or ``"prose"``).
+    """
+    if not path.exists():
+        return
+    found = read(path).card.get("kind")
+    if found != kind:
+        command = {"names": "dino", "prose": "shakespeare"}.get(str(found), "...")
+        raise BadInputError(
+            f"a model of {kind} is needed here; {str(path)!r} is one of {found}, for python -m kerasgen.{command}; "
+            "name another --model or --save-dir"
+        )
+
+
+def load(contents: Contents, *, compile: bool = False):
     """Build the model of a file that `read` has verified.
+
+    Args:
+        contents: from `read`.
+        compile: with its optimizer, where the file has one.
 
     Raises:
         BadInputError: Keras can't build it.
@@ -121,19 +153,21 @@ def load(contents: Contents):
     from kerasgen.backend import keras
 
     try:
-        return keras.saving.load_model(contents.path, compile=False, safe_mode=True)
+        return keras.saving.load_model(contents.path, compile=compile, safe_mode=True)
     except Exception as error:
         raise BadInputError(f"{str(contents.path)!r} holds no model that can be built: {reason(error)}") from error
 
 
 def _only_ours(path: Path, config: Any) -> None:
-    """Refuse a configuration that names any class but ours; the optimizer's part is never built."""
-    pending = [{k: v for k, v in config.items() if k != "compile_config"}]
+    """Refuse a configuration that names any class or function but those that kerasgen writes."""
+    pending = [config]
     while pending:
         item = pending.pop()
         if isinstance(item, dict):
             if "class_name" in item and item["class_name"] not in _CLASSES:
                 raise BadInputError(f"{str(path)!r} asks for {item['class_name']!r}, which kerasgen never writes")
+            if item.get("class_name") == "function" and item.get("config") not in _FUNCTIONS:
+                raise BadInputError(f"{str(path)!r} asks for a function that kerasgen never writes")
             pending += item.values()
         elif isinstance(item, list):
             pending += item

@@ -102,6 +102,50 @@ class DinoConfig(CommonConfig):
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShakespeareConfig(CommonConfig):
+    """The settings of ``python -m kerasgen.shakespeare``: a text, learned in windows of characters."""
+
+    num_samples: int = _setting(1, "how many texts to generate", group="generating")
+    temperature: float = _setting(0.7, "below 1 safer, above 1 wilder, 0 always the likeliest character (greedy)")
+    prompt: str | None = _setting(
+        None,
+        "what the text begins with; FILE:path reads it from a file, - from standard input",
+        group="generating text",
+    )
+    length: int = _setting(400, "how many characters to generate")
+    lines: int | None = _setting(None, "stop after this many lines, or where a stanza ends")
+    on_unknown: Literal["error", "skip", "replace"] = _setting(
+        "replace", "what to do with a character of the prompt that the model never saw: replace takes the nearest known"
+    )
+    units: int = _setting(128, "the size of the state of each of the two LSTM layers", group="the model")
+    dropout: float = _setting(0.5, "the share of each layer's output that is dropped while training")
+    recurrent_dropout: float = _setting(0.0, "the share of the states that is hidden from the recurrent kernels")
+    lower_case: bool = _setting(True, "learn and write lower case only; prompts are folded")
+    epochs: int | None = _setting(None, "go on training for so many passes over the text", group="training")
+    from_scratch: bool = _setting(False, "begin with a new model instead of the one that would answer")
+    scratch_epochs: int = _setting(20, "how many passes a new model takes, where --epochs does not say")
+    seq_len: int = _setting(40, "how many characters a window has")
+    stride: int | None = _setting(
+        None, "characters from one window to the next (default: end to end, from a new offset each pass)"
+    )
+    target: Literal["every", "next"] = _setting(
+        "every", "learn to predict at every position, or at a window's end only"
+    )
+    batch_size: int = _setting(128, "how many windows a step learns from")
+    learning_rate: float = _setting(0.002, "the highest learning rate of AdamW, for a new model")
+    next_learning_rate: float = _setting(0.0005, "the constant learning rate for going on with a model")
+    schedule: Literal["constant", "cosine"] = _setting("constant", "how the learning rate falls to zero")
+    weight_decay: float = _setting(0.0, "the weight decay of AdamW")
+    clipnorm: float = _setting(1.0, "the gradient of all weights together is scaled down to this norm")
+    patience: int = _setting(10, "stop after so many epochs without a better validation score")
+    holdout: Literal["validation", "test", "both", "none"] = _setting(
+        "validation", "what is kept from training: the last tenth for choosing the best epoch (validation) or for one "
+        "score at the end (test); both keeps two tenths, chooses by the first and never looks at the last",
+    )  # fmt: skip
+    save_optimizer: bool = _setting(True, "save the optimizer's state, too, so that training goes on smoothly")
+
+
 _RULES = {
     "prefix": (lambda v: "\n" not in v, f"a part of one line, without {chr(10)!r}"),
     "num_samples": (lambda v: v >= 1, "at least 1"),
@@ -123,6 +167,16 @@ _RULES = {
     "momentum": (lambda v: 0 <= v < 1, "at least 0 and below 1"),
     "clipvalue": (lambda v: v > 0, "a positive number"),
     "shuffle_seed": (lambda v: 0 <= v < 2**32, "between 0 and 4294967295"),
+    "length": (lambda v: 1 <= v <= 10_000_000, "between 1 and 10000000"),
+    "lines": (lambda v: v >= 1, "at least 1"),
+    "dropout": (lambda v: 0 <= v < 1, "at least 0 and below 1"),
+    "scratch_epochs": (lambda v: v >= 1, "at least 1"),
+    "seq_len": (lambda v: 1 <= v <= 4096, "between 1 and 4096"),
+    "stride": (lambda v: v >= 1, "at least 1"),
+    "next_learning_rate": (lambda v: v > 0 and math.isfinite(v), "a positive number"),
+    "weight_decay": (lambda v: 0 <= v < 1, "at least 0 and below 1"),
+    "clipnorm": (lambda v: v > 0, "a positive number"),
+    "patience": (lambda v: v >= 1, "at least 1"),
     "sample_every": (lambda v: v >= 1, "at least 1"),
 }
 

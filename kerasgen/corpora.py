@@ -88,6 +88,15 @@ def read(data: str | None, default: str) -> Text:
         return _text(path.stem, _bytes(path), path.name, f"{error}; going on with the bundled {path.name}")
 
 
+def at_hand(name: str) -> Text | None:
+    """Return a known corpus, or a bundled text, where it lies on this machine; nothing is downloaded."""
+    if name in KNOWN:
+        content, _ = _local(KNOWN[name])
+        return _text(name, content, name) if content else None
+    path = bundled(f"data/{name}.txt")
+    return _text(name, _bytes(path), name) if path.is_file() else None
+
+
 def cache_folder() -> Path:
     """Return the folder that downloads are kept in."""
     if folder := os.environ.get("KERASGEN_CACHE"):
@@ -101,19 +110,12 @@ def cache_folder() -> Path:
 
 def _fetch(name: str) -> tuple[bytes, str]:
     """Return a known corpus' verified bytes and a note; raise FailedError with every reason where it can't be had."""
-    corpus, failures = KNOWN[name], []
-    mirror = os.environ.get("KERASGEN_MIRROR", "").rstrip("/")
+    corpus = KNOWN[name]
+    content, failures = _local(corpus)
+    if content:
+        return content, ""
+    mirror, remote = _mirror()
     cached = cache_folder() / corpus.file
-    remote = urlsplit(mirror).scheme in ("http", "https")
-    folders = [cached] if remote or not mirror else [Path(mirror) / corpus.file, cached]
-    for path in folders:
-        try:
-            return _verified(_bytes(path), corpus.sha256), ""
-        except MissingFileError:
-            if path != cached:
-                failures.append(f"the mirror has no {path.name}")
-        except KerasgenError as error:
-            failures.append(f"{'cache' if path == cached else 'mirror'}: {error}")
     for url in [f"{mirror}/{corpus.file}"] * remote + [corpus.url]:
         try:
             content = _download(url, corpus.sha256)
@@ -127,6 +129,27 @@ def _fetch(name: str) -> tuple[bytes, str]:
             return content, f"{name} was downloaded but can't be kept: {error}"
         return content, ""
     raise FailedError(f"the corpus {name!r} can't be had ({'; '.join(failures)})")
+
+
+def _mirror() -> tuple[str, bool]:
+    """Return the mirror that the user named, and whether it is an address."""
+    mirror = os.environ.get("KERASGEN_MIRROR", "").rstrip("/")
+    return mirror, urlsplit(mirror).scheme in ("http", "https")
+
+
+def _local(corpus: KnownCorpus) -> tuple[bytes, list[str]]:
+    """Return a known corpus' verified bytes from the mirror's folder or the cache, or none and the reasons."""
+    mirror, remote = _mirror()
+    cached, failures = cache_folder() / corpus.file, []
+    for path in [cached] if remote or not mirror else [Path(mirror) / corpus.file, cached]:
+        try:
+            return _verified(_bytes(path), corpus.sha256), []
+        except MissingFileError:
+            if path != cached:
+                failures.append(f"the mirror has no {path.name}")
+        except KerasgenError as error:
+            failures.append(f"{'cache' if path == cached else 'mirror'}: {error}")
+    return b"", failures
 
 
 def _download(url: str, known_hash: str) -> bytes:

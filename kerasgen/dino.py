@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def generate(settings: config.DinoConfig) -> None:
     """Invent names with a model that is there already."""
     contents = artifacts.read(find_model(settings))
+    artifacts.check_kind(contents.path, "names")
     check_prefix(settings, contents.vocab)
     console.note(f"generating with {contents.path}", settings.quiet)
 
@@ -60,6 +61,7 @@ def train(settings: config.DinoConfig) -> None:
     check_prefix(settings, vocab)
     path = Path(settings.save_dir) / f"my-{corpus.name}.keras"
     check_writable(path.parent)
+    artifacts.check_kind(path, "names")
     rows = datasets.encode_names(split.train, vocab)
     order = datasets.notebook_order(len(rows), settings.shuffle_seed) if settings.shuffle == "once" else None
     batches = datasets.NameBatches(rows, settings.batch_size, seed=settings.seed, order=order)

@@ -209,14 +209,12 @@ def test_a_save_replaces_the_old_file(saved):
 SHIPPED = ROOT / "saved_models" / "dino.keras"
 
 
-@pytest.mark.skipif(not SHIPPED.exists(), reason="saved_models/dino.keras is not made yet")
 def test_the_shipped_model_answers_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = kerasgen.load("saved_models/dino.keras").generate(20, prefix="tri", temperature=0.8, seed=0)
     assert len(names) == 20 and all(name.startswith("tri") and len(name) > 3 for name in names)
 
 
-@pytest.mark.skipif(not SHIPPED.exists(), reason="saved_models/dino.keras is not made yet")
 def test_the_shipped_models_score_is_that_of_the_test_part(mirror):
     from kerasgen import datasets, metrics
 
@@ -229,4 +227,6 @@ def test_the_shipped_models_score_is_that_of_the_test_part(mirror):
     assert (scores["part"], scores["names"]) == ("held out", 152)
     assert scores["nats_per_char"] == pytest.approx(score.nats_per_char, abs=1e-5)
     assert score.nats_per_char <= 1.75
+    text = "\n".join(name.title() for name in split.test)  # the public way, with upper case as a user has it
+    assert kerasgen.score(dino, text).nats_per_char == pytest.approx(score.nats_per_char, abs=1e-9)
     assert all(dino.is_known(name) for name in names)

@@ -46,6 +46,7 @@ def test_wheel_carries_configs_data_and_model(wheel):
     for name in ("configs/dino.toml", "configs/dino_notebook.toml", "data/genera.txt", "data/pastiche.txt"):
         assert f"kerasgen/bundled/{name}" in names
     assert "kerasgen/bundled/saved_models/dino.keras" in names
+    assert "kerasgen/bundled/saved_models/shakespeare.keras" in names
     assert not [name for name in names if name.endswith(("dinos.txt", "shakespeare.txt")) or "my-" in name]
     assert any(name.endswith("licenses/LICENSE") for name in names)
 

@@ -1,0 +1,342 @@
+"""``python -m kerasgen.shakespeare``: a stacked two-layer LSTM learns a text and goes on from a prompt."""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from kerasgen import artifacts, config, console, corpora
+from kerasgen.errors import BadInputError, MissingFileError, reason
+from kerasgen.files import bundled, check_writable
+from kerasgen.vocab import CharVocab
+
+START = "\n"  # stands before a text: a line begins
+OPENING = "\n\n"  # what a poem of its own follows: a stanza has ended
+ORDER = 4  # of the n-grams: the best of 3, 4 and 5 on the Sonnets
+TRAINING_KEYS = {
+    "units", "dropout", "recurrent_dropout", "lower_case", "seq_len", "stride", "target", "batch_size", "epochs",
+    "scratch_epochs", "learning_rate", "next_learning_rate", "schedule", "weight_decay", "clipnorm", "patience",
+    "holdout", "seed", "dtype", "from_scratch",
+}  # fmt: skip
+TEMPERATURES = (0.2, 0.5, 1.0, 1.2)  # of the samples after an epoch
+ABOUT = """Go on from a prompt in the manner of a text; learn that text.
+
+examples:
+  python -m kerasgen.shakespeare --prompt "Et tu, Brute?"       the model that is there answers at once
+  python -m kerasgen.shakespeare                                asks for the beginning of your poem
+  python -m kerasgen.shakespeare --prompt FILE:start.txt --lines 14 --num-samples 3
+  python -m kerasgen.shakespeare --epochs 1                     go on training, a sample after each epoch
+  python -m kerasgen.shakespeare --data mybook.txt --epochs 20 --from-scratch    your own text"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train where told to, then go on from the prompt."""
+    settings = config.parse(
+        config.ShakespeareConfig, "python -m kerasgen.shakespeare", ABOUT, "configs/shakespeare.toml", argv
+    )
+    prompt = read_prompt(settings)
+    if (settings.from_scratch or settings.epochs) and not settings.sample_only:
+        poet = train(settings, prompt)
+    else:
+        poet = load(settings, prompt)
+    write(poet, prompt, settings)
+
+
+def read_prompt(settings: config.ShakespeareConfig) -> str:
+    """Return what to go on from: the flag's text, a file's, standard input's, or what the user types."""
+    prompt = settings.prompt
+    if prompt is None:
+        training = settings.epochs or settings.from_scratch
+        if training or settings.quiet or not (sys.stdin.isatty() and sys.stdout.isatty()):
+            return ""
+        try:
+            return input("Write the beginning of your poem, and kerasgen goes on: ")
+        except EOFError:
+            return ""
+    if prompt == "-":
+        try:
+            return sys.stdin.read()
+        except UnicodeDecodeError as error:
+            raise BadInputError(f"--prompt - must be UTF-8; standard input is not: {reason(error)}") from None
+    if prompt.startswith("FILE:"):
+        path = Path(prompt.removeprefix("FILE:"))
+        try:
+            return path.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            raise MissingFileError(f"--prompt FILE:path must name a text file; there is no {str(path)!r}") from None
+        except (OSError, ValueError) as error:
+            raise BadInputError(f"--prompt FILE:path must name a text file; {str(path)!r}: {reason(error)}") from None
+    return prompt
+
+
+def find_model(settings: config.ShakespeareConfig) -> Path:
+    """Return the file that answers: that of ``--model``, else the user's own of that ``--data``, else ours."""
+    if settings.model:
+        return Path(settings.model)
+    learned = [Path(settings.data).stem] if settings.data else ["shakespeare", "pastiche"]
+    own = [Path(settings.save_dir) / f"my-{name}.keras" for name in learned]
+    return next((path for path in own if path.exists()), bundled("saved_models/shakespeare.keras"))
+
+
+def load(settings: config.ShakespeareConfig, prompt: str):
+    """Load the model that answers, once the prompt is known to be one that it can go on from."""
+    contents = artifacts.read(find_model(settings))
+    artifacts.check_kind(contents.path, "prose")
+    fold(prompt, contents.vocab, contents.card, settings.on_unknown, quiet=True)
+    console.note(f"generating with {contents.path}", settings.quiet)
+
+    from kerasgen import load
+
+    return load(contents.path, device=settings.device)
+
+
+def fold(prompt: str, vocab: CharVocab, card: dict, on_unknown: str, quiet: bool = False) -> str:
+    """Turn a prompt into characters that the model knows.
+
+    Raises:
+        BadInputError: with ``on_unknown="error"``, a character that the model never saw.
+    """
+    folded = prompt.lower() if card.get("lower_case") else prompt
+    unknown = sorted({char for char in folded if char not in vocab})
+    if not unknown:
+        return folded
+    if on_unknown == "error":
+        vocab.encode(folded)
+    instead = {char: vocab.nearest(char, 1)[0] if on_unknown == "replace" else "" for char in unknown}
+    changes = ", ".join(f"{char!r} as {new!r}" if new else f"without {char!r}" for char, new in instead.items())
+    console.note(f"the model never saw some characters of the prompt and reads it {changes[:300]}", quiet)
+    return "".join(instead.get(char, char) for char in folded)
+
+
+def write(poet, prompt: str, settings: config.ShakespeareConfig) -> None:
+    """Print the prompt as it was typed and what the model goes on with, as it comes; then how new it is."""
+    folded = fold(prompt, poet.vocab, poet.card, settings.on_unknown) or OPENING
+    options = dict(temperature=settings.temperature, top_k=settings.top_k, top_p=settings.top_p, seed=settings.seed)
+    if settings.num_samples == 1:
+        texts = iter([poet.stream(folded, length=settings.length, **options)])
+    else:
+        whole = poet.generate(settings.num_samples, prefix=folded, max_length=len(folded) + settings.length, **options)
+        texts = (iter([text[len(folded) :]]) for text in whole)
+    written = []
+    for number, pieces in enumerate(texts):
+        if number:
+            print("\n\n" + "-" * 40 + "\n")
+        print(prompt, end="", flush=True)
+        written.append("")
+        for piece in until_lines(pieces, settings.lines):
+            print(piece, end="", flush=True)
+            written[-1] += piece
+        print()
+    console.note(novelty(written, poet.card, settings), settings.quiet)
+
+
+def novelty(written: list[str], card: dict, settings: config.ShakespeareConfig) -> str:
+    """Say how much of what was written stands in the text that was learned, where that lies on this machine."""
+    from kerasgen import metrics
+
+    data = card.get("data", {})
+    given = settings.data and settings.data not in corpora.KNOWN and Path(settings.data).is_file()
+    corpus = corpora.read(settings.data, "") if given else corpora.at_hand(data.get("name", ""))
+    if corpus is None or corpus.sha256 != data.get("sha256"):
+        return "novelty: unavailable, since the text that was learned is not on this machine"
+    learned = corpus.text.lower() if card.get("lower_case") else corpus.text
+    found = [metrics.copying(text, learned) for text in written]
+    longest = max((one.longest for one in found), key=len)
+    share = sum(one.share for one in found) / len(found)
+    words = sum(one.words for one in found) / len(found)
+    return (
+        f"novelty: {share:.1%} of its {found[0].width}-character spans and {words:.1%} of its words stand in "
+        f"{data['name']}; the longest span is {longest!r} ({len(longest)} characters)"
+    )
+
+
+def until_lines(pieces, lines: int | None):
+    """Yield the pieces of a text up to so many line ends, or to the end of a stanza; all where `lines` is None."""
+    seen, begun, ends = 0, False, ""  # line ends are held back until something follows them
+    for piece in pieces:
+        ready = ""
+        for char in piece if lines else "":
+            if char != "\n":
+                ready, ends, begun = ready + ends + char, "", True
+                continue
+            seen += begun and not ends
+            ends += char
+            if begun and (seen == lines or len(ends) == 2):
+                yield ready
+                return
+        yield ready if lines else piece
+    if ends:
+        yield ends
+
+
+def train(settings: config.ShakespeareConfig, prompt: str):
+    """Learn a text: a new model, or one more epoch of the one that would answer; return the best of its epochs."""
+    corpus = corpora.read(settings.data, default="shakespeare")
+    if corpus.note:
+        console.note(corpus.note)
+    text = corpus.text.lower() if settings.lower_case else corpus.text
+    path = Path(settings.save_dir) / f"my-{corpus.name}.keras"
+    artifacts.check_kind(path, "prose")
+
+    import numpy as np
+
+    from kerasgen import backend, datasets, score, training
+    from kerasgen.backend import keras, tf
+    from kerasgen.generator import Generator
+    from kerasgen.models import LSTMPasses
+
+    split = datasets.split_text(text, settings.holdout)
+    place = backend.device(settings.device)
+    with tf.device(place):
+        model, vocab, origin = begin(settings, text)
+        fold(prompt, vocab, {"lower_case": settings.lower_case}, settings.on_unknown, quiet=True)
+        console.note(f"learning {corpus.name}: {origin}", settings.quiet)
+        ids = np.array(vocab.encode(split.train), np.int32)
+        batches = datasets.WindowBatches(
+            ids, settings.seq_len, stride=settings.stride, batch_size=settings.batch_size, seed=settings.seed
+        )
+        check_writable(path.parent)
+        epochs = settings.epochs or settings.scratch_epochs
+        first = compile_model(model, settings, epochs * batches.steps_per_epoch)
+        passes = LSTMPasses(
+            model, target=settings.target, recurrent_dropout=settings.recurrent_dropout, seed=settings.seed
+        )
+        card = {"kind": "prose", "start": START, "lower_case": settings.lower_case}
+        poet = Generator(passes, vocab, start=START, card=card, device=place)
+        validate = None
+        if split.validation:
+            validate = lambda: {"val_bits_per_char": score(poet, split.validation).bits_per_char}  # noqa: E731
+        stopping = keras.callbacks.EarlyStopping(
+            "val_bits_per_char", mode="min", patience=settings.patience, restore_best_weights=True
+        )
+        report = keras.callbacks.LambdaCallback(on_epoch_end=reporter(poet, settings))
+        started = time.perf_counter()
+        total = epochs * batches.steps_per_epoch
+        with console.progress_bar(total, settings.quiet, first, settings.batch_size * settings.seq_len) as bar:
+            training.fit(
+                model,
+                batches,
+                passes=passes,
+                epoch_ends=[first + batches.steps_per_epoch * (epoch + 1) for epoch in range(epochs)],
+                validate=validate,
+                callbacks=[bar, *[stopping] * bool(validate), *[report] * (not settings.quiet)],
+                chunk=20,
+            )
+        seconds = time.perf_counter() - started
+        poet.card = card | describe(settings, corpus, poet, split, seconds)
+    artifacts.save(path, model, vocab, poet.card, [], optimizer=settings.save_optimizer)
+    scores = poet.card["scores"]
+    console.note(
+        f"{scores['part']}: {scores['bits_per_char']:.4f} bits/char (counting n-grams: "
+        f"{scores['ngram_bits_per_char']:.4f}); {seconds:.0f} s; saved {path}",
+        settings.quiet,
+    )
+    return poet
+
+
+def begin(settings: config.ShakespeareConfig, text: str):
+    """Return the model to train, its vocabulary, and a line that says where it comes from."""
+    from kerasgen.models import stacked_lstm
+
+    path = find_model(settings)
+    if not settings.from_scratch and path.exists():
+        contents = artifacts.read(path)
+        strange = sorted({char for char in text if char not in contents.vocab})
+        if not strange and contents.card["kind"] == "prose":
+            model = artifacts.load(contents, compile=True)
+            state = "" if getattr(model, "optimizer", None) is None else " with its optimizer's state"
+            return model, contents.vocab, f"going on from {path}{state}"
+        why = f"{path} never saw {''.join(strange)[:20]!r}" if strange else f"{path} is no model of prose"
+        origin = f"a new model, since {why}"
+    else:
+        origin = "a new model"
+    vocab = CharVocab.from_text({*text, START})
+    model = stacked_lstm(len(vocab), settings.units, dropout=settings.dropout, dtype=settings.dtype, seed=settings.seed)
+    return model, vocab, origin
+
+
+def compile_model(model, settings: config.ShakespeareConfig, steps: int) -> int:
+    """Compile in the ordinary Keras way; return the number of steps that the optimizer has behind it.
+
+    A model that was loaded with its optimizer goes on with the optimizer's state, at a constant rate.
+    """
+    from kerasgen.backend import keras
+
+    old = getattr(model, "optimizer", None)
+    trained = any(float(keras.ops.max(keras.ops.abs(layer.bias))) > 0 for layer in [model.layers[-1]])
+    rate = settings.learning_rate
+    if trained:
+        rate = settings.next_learning_rate
+    elif settings.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, steps - steps // 20, warmup_target=rate, warmup_steps=max(1, steps // 20)
+        )
+    optimizer = keras.optimizers.AdamW(
+        rate, weight_decay=settings.weight_decay, beta_2=0.99, global_clipnorm=settings.clipnorm
+    )
+    optimizer.build(model.trainable_variables)
+    if old is not None and len(_state(old)) == len(_state(optimizer)):
+        for variable, value in zip(_state(optimizer), _state(old), strict=True):
+            variable.assign(value)
+    model.compile(optimizer=optimizer, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return int(optimizer.iterations)
+
+
+def _state(optimizer) -> list:
+    """Return an optimizer's variables but for the learning rate, which a schedule replaces."""
+    return [variable for variable in optimizer.variables if variable.name != "learning_rate"]
+
+
+def reporter(poet, settings: config.ShakespeareConfig):
+    """Return what prints the scores and samples at several temperatures after an epoch."""
+
+    def report(epoch, logs):
+        measured = ", ".join(f"{name} {value:.4f}" for name, value in logs.items() if name != "smoothed_loss")
+        print(f"Epoch {epoch + 1}: {measured}")
+        for temperature in TEMPERATURES:
+            sample = "".join(poet.stream(OPENING, length=160, temperature=temperature, seed=settings.seed))
+            print(f"--- temperature {temperature}\n{sample.strip()}")
+        print()
+
+    return report
+
+
+def describe(settings: config.ShakespeareConfig, corpus, poet, split, seconds: float) -> dict:
+    """Return what the model's card tells of its training."""
+    from kerasgen import metrics, score
+
+    passes, vocab = poet.model, poet.vocab
+    part, text = next(
+        (label, text)
+        for label, text in [
+            ("validation", split.validation),
+            ("held out", split.test),
+            ("in sample", split.train),
+        ]
+        if text
+    )
+    result = score(poet, text)
+    ngrams = metrics.NgramModel([vocab.encode(split.train)], ORDER, len(vocab)).score([vocab.encode(text)])
+    return {
+        "config": {
+            **{k: v for k, v in asdict(settings).items() if k in TRAINING_KEYS},
+            "units": passes.lstms[0].units,  # those of the model, which may be an older one that was gone on with
+            "dropout": passes.rates[0],
+            "dtype": passes.out.dtype_policy.name,
+        },
+        "data": {"name": corpus.name, "sha256": corpus.sha256, "characters": len(corpus.text)},
+        "training": {"steps": int(passes.model.optimizer.iterations), "seconds": round(seconds, 1)},
+        "scores": {
+            "part": part,
+            "characters": len(text),
+            "nats_per_char": result.nats_per_char,
+            "bits_per_char": result.bits_per_char,
+            "ngram_nats_per_char": ngrams.nats_per_char,
+            "ngram_bits_per_char": ngrams.bits_per_char,
+        },
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(console.run_command(main))

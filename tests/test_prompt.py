@@ -1,0 +1,262 @@
+"""What the prose command makes of a prompt: one small trained model, asked many things in one process."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import kerasgen
+from kerasgen import console, shakespeare
+from kerasgen.vocab import CharVocab
+from tests.conftest import ROOT
+from tests.poems import CHARS, refused, save
+
+BETWEEN = "\n\n\n" + "-" * 40 + "\n\n"  # two samples
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return save(tmp_path_factory.mktemp("model") / "poet.keras")
+
+
+@pytest.fixture(scope="module")
+def text_of(model):
+    """What the generator itself gives after a prompt."""
+    poet = kerasgen.load(model)
+    return lambda prompt, **options: "".join(poet.stream(prompt, length=30, **options))
+
+
+@pytest.fixture
+def run(model, tmp_path, monkeypatch, capsys):
+    """Run the command in this process: ``run("--prompt", "x")`` gives code, standard output, standard error."""
+
+    def command(*arguments, which=model, stdin=None):
+        monkeypatch.chdir(tmp_path)
+        if stdin is not None:
+            monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        code = console.run_command(shakespeare.main, ["--model", str(which), *map(str, arguments)])
+        done = capsys.readouterr()
+        assert "Traceback" not in done.err
+        return code, done.out, done.err
+
+    return command
+
+
+def goes_on(run, *arguments, length=30, **options):
+    """Run it and return what it printed, without the line end that closes it."""
+    code, out, err = run("--length", length, *arguments, **options)
+    assert code == 0, err
+    assert out.endswith("\n")
+    return out[:-1], err
+
+
+def test_the_prompt_is_kept_as_typed_and_folded_for_the_model(run, text_of):
+    typed, err = goes_on(run, "--prompt", "Et tu, Brute?")
+    assert typed == "Et tu, Brute?" + text_of("et tu, brute?")
+    assert "generating with" in err and "never saw" not in err
+
+
+def test_a_model_of_both_cases_is_asked_in_both(tmp_path, run):
+    both = save(tmp_path / "both.keras", chars=CHARS + "ABE", card={"lower_case": False})
+    text, err = goes_on(run, "--prompt", "Abe Be", which=both)
+    assert text == "Abe Be" + "".join(kerasgen.load(both).stream("Abe Be", length=30)) and "never saw" not in err
+
+
+def test_it_is_what_the_generator_gives(run, text_of):
+    text, _ = goes_on(run, "--prompt", "Hell is empty.", "--seed", 4, "--temperature", 0.9, "--top-k", 5)
+    assert text == "Hell is empty." + text_of("hell is empty.", temperature=0.9, seed=4, top_k=5)
+
+
+def test_a_trailing_space_is_part_of_the_prompt(run, text_of):
+    prompt = "Forsooth this maketh no sense "
+    text, _ = goes_on(run, "--prompt", prompt)
+    assert text == prompt + text_of(prompt.lower())
+    assert text_of(prompt.lower()) != text_of(prompt.lower().rstrip())
+
+
+def test_a_newline_in_a_prompt_is_a_newline(run, text_of):
+    text, err = goes_on(run, "--prompt", "one\nTwo\n")
+    assert text == "one\nTwo\n" + text_of("one\ntwo\n")
+    assert "never saw" not in err
+
+
+@pytest.mark.parametrize("arguments", [[], ["--prompt", ""]])
+def test_no_prompt_begins_a_poem_of_its_own(run, text_of, arguments):
+    text, err = goes_on(run, *arguments, stdin="")
+    assert text == text_of("\n\n")
+    assert len(err.splitlines()) == 2  # which model answers, and how new it is
+
+
+def test_a_prompt_from_standard_input(run, text_of):
+    text, _ = goes_on(run, "--prompt", "-", stdin="Hell is\nempty ")
+    assert text == "Hell is\nempty " + text_of("hell is\nempty ")
+
+
+def test_a_prompt_from_a_file(run, text_of, tmp_path):
+    (tmp_path / "start.txt").write_text("Hell is empty ", encoding="utf-8")
+    text, _ = goes_on(run, "--prompt", "FILE:start.txt")
+    assert text == "Hell is empty " + text_of("hell is empty ")
+
+
+def test_files_that_cannot_be_prompts(run, tmp_path):
+    refused(run("--prompt", "FILE:nowhere.txt"), "'nowhere.txt'", "FILE:")
+    refused(run("--prompt", "FILE:"), "FILE:")
+    refused(run("--prompt", "FILE:."), "FILE:")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\xfa")
+    refused(run("--prompt", "FILE:binary"), "'binary'")
+
+
+UNKNOWN = {"emoji": "a🦕b", "NUL": "a\0b", "accent": "aéb", "tab": "a\tb", "CJK": "a竜b"}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_unknown_characters_are_replaced_with_one_warning(run, text_of, name):
+    prompt = UNKNOWN[name]
+    text, err = goes_on(run, "--prompt", prompt)
+    (warning,) = [line for line in err.splitlines() if "never saw" in line]
+    assert repr(prompt[1]) in warning
+    instead = CharVocab(CHARS).nearest(prompt[1], 1)[0]
+    assert repr(instead) in warning
+    assert text == prompt + text_of(f"a{instead}b")
+    if name == "accent":
+        assert instead == "e"
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_unknown_characters_are_skipped(run, text_of, name):
+    text, err = goes_on(run, "--prompt", UNKNOWN[name], "--on-unknown", "skip")
+    assert text == UNKNOWN[name] + text_of("ab")
+    (warning,) = [line for line in err.splitlines() if "never saw" in line]
+    assert repr(UNKNOWN[name][1]) in warning
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_unknown_characters_are_an_error(run, name):
+    refused(run("--prompt", UNKNOWN[name], "--on-unknown", "error"), repr(UNKNOWN[name][1]))
+
+
+def test_a_known_prompt_is_no_error(run, text_of):
+    assert goes_on(run, "--prompt", "AB", "--on-unknown", "error")[0] == "AB" + text_of("ab")
+
+
+def test_a_prompt_of_unknown_characters_only(run, text_of):
+    skipped, _ = goes_on(run, "--prompt", "🦕🦖", "--on-unknown", "skip")
+    assert skipped == "🦕🦖" + text_of("\n\n")
+    many, err = goes_on(run, "--prompt", "".join(map(chr, range(0x4E00, 0x4E00 + 3000))))
+    assert len(many) == 3030 and max(map(len, err.splitlines())) < 500
+
+
+def test_a_letter_whose_lower_case_is_two_characters(run):
+    text, _ = goes_on(run, "--prompt", "İ am")
+    assert len("İ am".lower()) == 5 and text.startswith("İ am") and len(text) == 4 + 30
+    several, _ = goes_on(run, "--prompt", "İ am", "--num-samples", 2)
+    assert several.split(BETWEEN)[0] == text
+
+
+def test_a_prompt_of_100000_characters(run):
+    prompt = ("To be, or not to be: " * 5000)[:100_000]
+    text, err = goes_on(run, "--prompt", prompt, "--length", 20)
+    assert text.startswith(prompt) and len(text) == 100_020
+    assert [line for line in err.splitlines() if "never saw" in line]  # the colon
+    several, _ = goes_on(run, "--prompt", prompt, "--length", 20, "--num-samples", 2, "--quiet")
+    assert several.startswith(text) and len(several) == 2 * 100_020 + len(BETWEEN)
+
+
+def test_several_samples(run, text_of):
+    text, _ = goes_on(run, "--prompt", "Oh ", "--num-samples", 3, "--temperature", 1.5)
+    samples = text.split(BETWEEN)
+    assert len(samples) == len(set(samples)) == 3
+    assert all(sample.startswith("Oh ") and len(sample) == 3 + 30 for sample in samples)
+    assert samples[0] == "Oh " + text_of("oh ", temperature=1.5)
+
+
+def test_quiet_leaves_only_warnings(run):
+    assert run("--prompt", "Oh ", "--quiet", "--length", 5)[2] == ""
+    assert run("--quiet", "--length", 5)[2] == ""
+    _, out, err = run("--prompt", "Oh é", "--quiet", "--length", 5)
+    assert len(err.splitlines()) == 1 and "'é'" in err and out.startswith("Oh é")
+
+
+def test_novelty_without_the_corpus_is_unavailable(run):
+    assert "novelty: unavailable" in run("--prompt", "Oh ", "--length", 5)[2]
+
+
+def test_temperature_zero_is_the_same_for_every_seed(run, text_of):
+    text, _ = goes_on(run, "--prompt", "Oh ", "--temperature", 0, "--seed", 2**32 - 1)
+    assert text == "Oh " + text_of("oh ", temperature=0)
+
+
+BAD_FLAGS = [
+    ["--temperature", "-1"], ["--temperature", "nan"], ["--length", "0"], ["--length", "many"], ["--lines", "0"],
+    ["--num-samples", "0"], ["--top-k", "0"], ["--top-p", "1.5"], ["--seed", "-1"], ["--on-unknown", "ignore"],
+    ["--epochs", "0"], ["--seq-len", "0"], ["--stride", "0"], ["--units", "0"], ["--dropout", "1"], ["--patience", "0"],
+    ["--target", "all"], ["--holdout", "some"], ["--batch-size", "0"], ["--learning-rate", "0"], ["--clipnorm", "0"],
+    ["--scratch-epochs", "0"], ["--next-learning-rate", "nan"], ["--weight-decay", "1"], ["--device", "abacus"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", BAD_FLAGS, ids=" ".join)
+def test_bad_values_are_one_line(run, arguments):
+    refused(run(*arguments), arguments[0], arguments[1])
+
+
+def test_an_unknown_flag_names_the_nearest(run):
+    refused(run("--promt", "x"), "'--promt'", "'--prompt'")
+
+
+def until(text, lines, size=1000):
+    return "".join(shakespeare.until_lines((text[i : i + size] for i in range(0, len(text), size)), lines))
+
+
+@pytest.mark.parametrize(
+    ("text", "lines", "expected"),
+    [
+        ("one\ntwo\nthree\n", 1, "one"),
+        ("one\ntwo\nthree\n", 2, "one\ntwo"),
+        ("one\ntwo\n\nthree\nfour\n", 9, "one\ntwo"),  # the stanza ends
+        ("\none\ntwo\n", 1, "\none"),  # the prompt's own line ends first
+        ("\n\none\ntwo\n", 1, "\n\none"),
+        ("no end", 1, "no end"),
+        ("one\n", 5, "one\n"),
+        ("one\ntwo\n\nthree\n", None, "one\ntwo\n\nthree\n"),
+        ("", 3, ""),
+    ],
+)
+def test_until_lines(text, lines, expected):
+    assert until(text, lines) == expected
+
+
+@given(st.text(alphabet="a\n", max_size=20), st.integers(1, 4), st.integers(1, 5))
+def test_the_size_of_the_pieces_does_not_move_the_end(text, lines, size):
+    assert until(text, lines, size) == until(text, lines)
+
+
+def test_nothing_is_generated_after_the_end():
+    def pieces():
+        yield "one\nt"
+        raise AssertionError("the text had ended")
+
+    assert "".join(shakespeare.until_lines(pieces(), 1)) == "one"
+
+
+def test_lines_end_the_output(run):
+    text, _ = goes_on(run, "--prompt", "Oh ", "--lines", 2, length=2000)
+    free, _ = goes_on(run, "--prompt", "Oh ", length=2000)
+    assert text == "Oh " + until(free[3:], 2)
+    assert len(text) < len(free) and len([line for line in text[3:].split("\n") if line]) in (1, 2)
+
+
+def test_a_missing_model_is_one_line(run):
+    refused(run(which="nowhere.keras"), "'nowhere.keras'")
+
+
+def test_standard_input_that_is_no_text_is_one_line(model, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "kerasgen.shakespeare", "--model", model, "--prompt", "-"],
+        input=b"Hell \xff is", cwd=tmp_path, capture_output=True, timeout=100,
+        env={"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8:strict", "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+    refused((done.returncode, done.stdout.decode(), done.stderr.decode()), "UTF-8")

@@ -1,0 +1,266 @@
+"""The real prose command from end to end on a small text; runs are shared, since each start costs seconds."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import kerasgen
+from kerasgen import artifacts, console, shakespeare
+from tests.conftest import ROOT
+from tests.poems import TINY, environment, in_a_terminal, write_text
+
+VALIDATION = re.compile(r"val_bits_per_char (\d+\.\d{4})")
+
+
+def poem(folder, *arguments, code=0, module="shakespeare", **options):
+    done = subprocess.run(
+        [sys.executable, "-m", f"kerasgen.{module}", *map(str, arguments)],
+        cwd=folder, env=environment(), capture_output=True, text=True, timeout=120, **options,
+    )  # fmt: skip
+    assert done.returncode == code, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with a text of its own."""
+    folder = tmp_path_factory.mktemp("home")
+    write_text(folder / "mini.txt")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(home):
+    """The run that the other tests look at."""
+    flags = ("--from-scratch", "--scratch-epochs", "3", "--prompt", "Et tu, Brute?", "--length", "50")
+    return poem(home, "--data", "mini.txt", *TINY, *flags)
+
+
+@pytest.fixture(scope="module")
+def model(trained, home):
+    return home / "saved_models" / "my-mini.keras"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run the command in this process, in a folder of its own with the text: code, standard output, error."""
+    write_text(tmp_path / "mini.txt")
+
+    def command(*arguments):
+        monkeypatch.chdir(tmp_path)
+        code = console.run_command(shakespeare.main, list(map(str, arguments)))
+        done = capsys.readouterr()
+        return code, done.out, done.err
+
+    return command
+
+
+def test_it_trains_shows_scores_and_samples_and_saves(trained, home):
+    assert os.listdir(home / "saved_models") == ["my-mini.keras"]
+    epochs = trained.stdout.split("Epoch ")[1:]
+    assert [epoch[0] for epoch in epochs] == ["1", "2", "3"]
+    for epoch in epochs:
+        assert VALIDATION.search(epoch.splitlines()[0])
+        assert re.findall(r"^--- temperature (.*)$", epoch, re.M) == ["0.2", "0.5", "1.0", "1.2"]
+    assert re.search(r"^kerasgen: learning mini: a new model$", trained.stderr, re.M)
+    assert re.search(
+        r"^kerasgen: validation: \d\.\d{4} bits/char \(counting n-grams: \d\.\d{4}\); \d+ s; "
+        r"saved saved_models/my-mini\.keras$",
+        trained.stderr,
+        re.M,
+    )
+    assert "\x1b" not in trained.stdout + trained.stderr and "\r" not in trained.stderr
+
+
+def test_then_it_answers_the_prompt(trained):
+    answer = trained.stdout[trained.stdout.index("Et tu, Brute?") :]
+    assert len(answer) == 13 + 50 + 1
+    assert re.search(
+        r"novelty: \d+\.\d% of its 20-character spans and \d+\.\d% of its words stand in mini", trained.stderr
+    )
+    assert len(trained.stderr.splitlines()) == 3
+
+
+def test_the_card_tells_the_settings_the_data_and_the_scores(trained, model):
+    card = artifacts.read(model).card
+    assert card["kind"] == "prose" and card["config"]["units"] == 8 and card["config"]["seq_len"] == 10
+    assert card["data"]["name"] == "mini" and len(card["data"]["sha256"]) == 64
+    assert {"python", "tensorflow", "keras", "numpy"} <= set(card["versions"])
+    assert card["config"]["seed"] == 0 and card["training"]["seconds"] > 0 and card["training"]["steps"] > 0
+    best = min(map(float, VALIDATION.findall(trained.stdout)))
+    assert card["scores"]["part"] == "validation"
+    assert f"{card['scores']['bits_per_char']:.4f}" == f"{best:.4f}"
+    assert card["scores"]["nats_per_char"] == pytest.approx(card["scores"]["bits_per_char"] * np.log(2))
+
+
+def test_the_score_in_the_card_is_that_of_the_file(model, home):
+    poet = kerasgen.load(model)
+    text = (home / "mini.txt").read_text().lower()
+    part = text[int(len(text) * 0.9) :]
+    score = kerasgen.score(poet, part)
+    assert score.chars == poet.card["scores"]["characters"] == len(part)
+    assert score.bits_per_char == pytest.approx(poet.card["scores"]["bits_per_char"], abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def answered(trained, home):
+    return poem(home, "--data", "mini.txt", "--prompt", "SHALL I, Brute ", "--length", "60", "--seed", "7")
+
+
+def test_the_users_own_model_answers_and_keeps_the_prompt_as_typed(answered, model, home):
+    assert answered.stderr.splitlines()[0] == "kerasgen: generating with saved_models/my-mini.keras"
+    poet = kerasgen.load(model)
+    assert answered.stdout == "SHALL I, Brute " + "".join(poet.stream("shall i, brute ", length=60, seed=7)) + "\n"
+
+
+@pytest.fixture(scope="module")
+def gone_on(trained, home, tmp_path_factory):
+    """One more epoch of the same model, in a copy of the folder."""
+    folder = tmp_path_factory.mktemp("on") / "home"
+    shutil.copytree(home, folder)
+    return folder, poem(folder, "--data", "mini.txt", *TINY[2:], "--epochs", "1", "--length", "5")  # no --units
+
+
+def test_one_more_epoch_goes_on_from_the_model_and_says_so(gone_on, trained, model):
+    folder, done = gone_on
+    assert "kerasgen: learning mini: going on from saved_models/my-mini.keras" in done.stderr
+    assert re.findall(r"^Epoch (\d+):", done.stdout, re.M) == ["1"]
+    before, after = (artifacts.read(path) for path in (model, folder / "saved_models" / "my-mini.keras"))
+    assert after.vocab == before.vocab and after.card["config"]["epochs"] == 1
+    assert float(VALIDATION.findall(done.stdout)[0]) < float(VALIDATION.findall(trained.stdout)[-1]) + 0.1
+    losses = [float(re.search(r"loss (\d\.\d{4})", out)[1]) for out in (trained.stdout, done.stdout)]
+    assert losses[1] < losses[0] - 0.2  # the first epoch of a new model is much worse
+
+
+def test_the_card_tells_the_model_s_own_size_and_not_that_of_the_flags(gone_on):
+    folder, _ = gone_on
+    contents = artifacts.read(folder / "saved_models" / "my-mini.keras")
+    assert artifacts.load(contents).layers[1].units == 8
+    assert contents.card["config"]["units"] == 8
+
+
+def test_one_more_epoch_goes_on_with_the_optimizer_s_state(gone_on, model):
+    folder, _ = gone_on
+    before, after = (artifacts.read(path) for path in (model, folder / "saved_models" / "my-mini.keras"))
+    old, new = (artifacts.load(contents, compile=True).optimizer for contents in (before, after))
+    steps = before.card["training"]["steps"]
+    assert int(old.iterations) == steps and steps % 3 == 0
+    assert int(new.iterations) == after.card["training"]["steps"] == steps + steps // 3
+
+
+def test_plain_keras_loads_it_and_gives_the_same_logits(model, tmp_path):
+    ids = np.random.RandomState(0).randint(0, 20, (2, 12))
+    np.save(tmp_path / "ids.npy", ids)
+    code = (
+        "import sys, importlib.util\n"
+        f"sys.path = [p for p in sys.path if p not in ('', {str(ROOT)!r})]\n"
+        "assert importlib.util.find_spec('kerasgen') is None\n"
+        "import keras, numpy as np\n"
+        f"model = keras.saving.load_model({str(model)!r})\n"
+        f"np.save({str(tmp_path / 'logits.npy')!r}, model(np.load({str(tmp_path / 'ids.npy')!r})))\n"
+        "assert type(model).__module__.startswith('keras') and model.optimizer is not None\n"
+    )
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    ours = artifacts.load(artifacts.read(model))
+    np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), ours(ids), rtol=0, atol=1e-6)
+
+
+def test_the_best_epoch_is_what_is_saved_and_training_stops_early(run, tmp_path):
+    flags = ("--from-scratch", "--epochs", 40, "--patience", 3, "--learning-rate", 0.03, "--schedule", "constant")
+    rng = np.random.RandomState(1)
+    (tmp_path / "noise.txt").write_text("".join(rng.choice(list("abcd ef\n"), 900)))
+    code, out, err = run("--data", "noise.txt", *TINY, *flags, "--dropout", 0, "--length", 5)
+    assert code == 0, err
+    scores = list(map(float, VALIDATION.findall(out)))
+    best = int(np.argmin(scores))
+    assert len(scores) == best + 4 < 40 and scores[-1] > scores[best]
+    poet = kerasgen.load(tmp_path / "saved_models" / "my-noise.keras")
+    assert poet.card["scores"]["bits_per_char"] == pytest.approx(scores[best], abs=6e-5)
+    text = (tmp_path / "noise.txt").read_text()
+    again = kerasgen.score(poet, text[int(len(text) * 0.9) :]).bits_per_char
+    assert again == pytest.approx(scores[best], abs=6e-5)
+
+
+def test_quiet_prints_the_text_alone(run, tmp_path):
+    flags = ("--from-scratch", "--epochs", 1, *TINY, "--quiet", "--prompt", "Oh", "--length", 30)
+    code, out, err = run("--data", "mini.txt", *flags, "--target", "next", "--stride", 30, "--holdout", "none")
+    assert (code, err) == (0, "") and out.startswith("Oh") and len(out) == 2 + 30 + 1
+    card = artifacts.read(tmp_path / "saved_models" / "my-mini.keras").card
+    assert card["scores"]["part"] == "in sample" and card["config"]["target"] == "next"
+    again = run("--data", "mini.txt", *flags, "--target", "next", "--stride", 30, "--holdout", "none")
+    assert again == (code, out, err)
+
+
+@pytest.mark.parametrize("holdout", ["test", "both"])
+def test_the_other_parts_to_hold_out(run, tmp_path, holdout):
+    code, out, err = run("--data", "mini.txt", "--from-scratch", "--epochs", 1, *TINY, "--holdout", holdout)
+    assert code == 0, err
+    scores = artifacts.read(tmp_path / "saved_models" / "my-mini.keras").card["scores"]
+    assert scores["part"] == {"test": "held out", "both": "validation"}[holdout]
+    assert bool(VALIDATION.search(out)) == (holdout == "both")
+
+
+def test_letters_that_the_model_never_saw_make_a_new_model_and_it_says_why(run, model, tmp_path):
+    (tmp_path / "saved_models").mkdir()
+    shutil.copy(model, tmp_path / "saved_models" / "my-mini.keras")
+    with open(tmp_path / "mini.txt", "a", encoding="utf-8") as file:
+        file.write("ж" * 30)
+    code, _, err = run("--data", "mini.txt", "--epochs", 1, *TINY, "--length", 5)
+    assert code == 0 and "a new model, since saved_models/my-mini.keras never saw 'ж'" in err
+    assert "ж" in artifacts.read(tmp_path / "saved_models" / "my-mini.keras").vocab
+
+
+def test_an_interrupted_training_leaves_the_old_model(model, home):
+    before = model.read_bytes()
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "kerasgen.shakespeare", "--data", "mini.txt", *TINY, "--epochs", "100000"],
+        cwd=home, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        for line in process.stdout:
+            if "Epoch 1" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "Traceback" not in error and error.splitlines()[-1].startswith("kerasgen: stopped; nothing was saved")
+    assert model.read_bytes() == before
+    assert os.listdir(model.parent) == [model.name]
+
+
+def test_in_a_terminal_it_asks_for_the_beginning_of_the_poem(model, home):
+    shown, code = in_a_terminal(home, "--data", "mini.txt", "--length", 40, typed=b"Shall I \n")
+    assert code == 0, shown
+    poet = kerasgen.load(model)
+    assert "Write the beginning of your poem" in shown
+    assert "\nShall I " + "".join(poet.stream("shall i ", length=40)) + "\n" in shown
+
+
+def test_in_a_terminal_training_shows_a_bar_with_its_rate(home, tmp_path):
+    flags = ("--from-scratch", "--epochs", 2, *TINY, "--length", 20)
+    shown, code = in_a_terminal(tmp_path, "--data", home / "mini.txt", *flags)
+    assert code == 0 and re.search("[━╸╺]", shown) and "chars/s" in shown and re.search(r"\d:\d\d:\d\d", shown)
+    assert "Epoch 2" in shown and "--- temperature 1.2" in shown
+
+
+def test_the_notebooks_set_up_learns_one_target_a_window_from_everything(run, tmp_path):
+    notebook = ("--config", "configs/shakespeare_notebook.toml", "--units", 8, "--batch-size", 8)
+    code, out, err = run("--data", "mini.txt", "--from-scratch", "--epochs", 1, "--length", 20, *notebook)
+    assert code == 0, err
+    config = artifacts.read(tmp_path / "saved_models" / "my-mini.keras").card["config"]
+    assert (config["target"], config["seq_len"], config["stride"], config["dropout"]) == ("next", 40, 3, 0.5)
+    assert "Epoch 1: loss" in out and "val_" not in out
+    assert "in sample" in err

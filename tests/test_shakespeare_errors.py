@@ -1,0 +1,160 @@
+"""The prose command, asked for what it can't do: one line that says so, before long work and not after it."""
+
+import re
+import shutil
+
+import pytest
+
+from kerasgen import artifacts, config, console, shakespeare
+from kerasgen.models import NameRNN
+from kerasgen.vocab import CharVocab
+from tests.poems import CHARS, TINY, in_a_terminal, refused, save, write_text
+
+HEAVY = {"tensorflow", "keras", "numpy", "pooch", "requests", "rich"}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return save(tmp_path_factory.mktemp("model") / "poet.keras")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run the command in this process, in a folder of its own with the text: code, standard output, error."""
+    write_text(tmp_path / "mini.txt")
+
+    def command(*arguments):
+        monkeypatch.chdir(tmp_path)
+        code = console.run_command(shakespeare.main, list(map(str, arguments)))
+        done = capsys.readouterr()
+        return code, done.out, done.err
+
+    return command
+
+
+@pytest.mark.parametrize("text", ["abcdefghij" * 2, "ab", "To be, or not to be"])
+def test_too_little_text(run, tmp_path, text):
+    (tmp_path / "little.txt").write_text(text)
+    refused(run("--data", "little.txt", "--from-scratch", *TINY), "two windows of 10 characters", "--seq-len")
+    assert not (tmp_path / "saved_models").exists()
+
+
+def test_one_distinct_character(run, tmp_path):
+    (tmp_path / "same.txt").write_text("a" * 1000)
+    refused(run("--data", "same.txt", "--from-scratch", *TINY), "two different characters", "'a'")
+
+
+@pytest.mark.parametrize("data", ["nowhere.txt", ".", ""])
+def test_data_that_is_no_file(run, data):
+    refused(run("--data", data, "--from-scratch", *TINY), "--data", repr(data))
+
+
+def test_what_can_be_refused_is_refused_before_the_training(run, tmp_path):
+    quick = ("--data", "mini.txt", "--from-scratch", "--epochs", 1, *TINY, "--quiet")
+    refused(run(*quick, "--prompt", "a🦕b", "--on-unknown", "error"), "'🦕'")
+    assert not (tmp_path / "saved_models").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_found_out_before_the_training(run, tmp_path):
+    (tmp_path / "file").write_text("x")
+    code, out, err = run("--data", "mini.txt", "--from-scratch", "--epochs", 1, *TINY, "--save-dir", "file")
+    assert code == 1 and "'file'" in err and "--save-dir" in err
+    assert "Epoch 1" not in out
+
+
+def test_a_loss_that_explodes_is_one_line_with_a_flag_that_there_is(run, tmp_path):
+    code, out, err = run(
+        "--data", "mini.txt", "--from-scratch", "--epochs", 3, *TINY, "--learning-rate", 3e38, "--weight-decay", 0.9,
+        "--schedule", "constant", "--quiet",
+    )  # fmt: skip
+    assert (code, out) == (1, "") and len(err.splitlines()) == 1 and "--learning-rate" in err
+    known = {"--" + name.replace("_", "-") for name in config.ShakespeareConfig.__dataclass_fields__}
+    assert set(re.findall(r"--[a-z-]+", err)) <= known
+    assert not list(tmp_path.glob("saved_models/*.keras"))
+
+
+def test_epochs_of_a_model_that_is_named_are_not_silently_left_out(run, model):
+    """`--epochs N` goes on from the model that would answer; with --model that is the named one."""
+    code, _, err = run("--data", "mini.txt", "--model", model, "--epochs", 1, *TINY, "--length", 5)
+    assert code == 2 or "going on from" in err
+
+
+def test_from_scratch_and_sample_only_contradict_each_other(run, tmp_path):
+    code, _, err = run("--data", "mini.txt", "--sample-only", "--from-scratch", "--epochs", 1, *TINY, "--length", 5)
+    assert not list(tmp_path.glob("saved_models/my-*")), "--sample-only trains nothing"
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory):
+    path = tmp_path_factory.mktemp("names") / "names.keras"
+    artifacts.save(path, NameRNN(len(CHARS), units=4), CharVocab(CHARS), {"kind": "names", "stop": "\n"}, [])
+    return path
+
+
+def test_a_model_of_names_writes_no_prose(run, names):
+    refused(run("--model", names, "--prompt", "oh"), str(names), "names")
+
+
+def test_a_model_of_names_in_the_place_of_one_s_own_does_not_answer(run, names, tmp_path):
+    (tmp_path / "saved_models").mkdir()
+    shutil.copy(names, tmp_path / "saved_models" / "my-mini.keras")
+    refused(run("--data", "mini.txt", "--prompt", "oh"), "my-mini.keras", "names")
+
+
+def test_a_model_of_names_in_the_place_of_one_s_own_is_not_gone_on_from(run, names, tmp_path):
+    """What `dino --data mini.txt` saves has the same name as what `shakespeare --data mini.txt` goes on from."""
+    (tmp_path / "saved_models").mkdir()
+    shutil.copy(names, tmp_path / "saved_models" / "my-mini.keras")
+    code, _, err = run("--data", "mini.txt", "--epochs", 1, *TINY, "--length", 5)
+    assert code == 2 or "a new model, since saved_models/my-mini.keras is no model of prose" in err
+
+
+def test_a_model_of_prose_invents_no_names(model, tmp_path, monkeypatch, capsys):
+    from kerasgen import dino
+
+    monkeypatch.chdir(tmp_path)
+    code = console.run_command(dino.main, ["--model", str(model)])
+    done = capsys.readouterr()
+    refused((code, done.out, done.err), str(model), "prose")
+
+
+def test_the_end_of_input_instead_of_a_poem_is_no_traceback(tmp_path):
+    shown, code = in_a_terminal(tmp_path, typed=b"\x04")
+    assert "Traceback" not in shown and code in (0, 2, 130)
+
+
+def test_help_teaches_and_imports_nothing_slow(command):
+    done = command("shakespeare", "--help", env={"PYTHONPROFILEIMPORTTIME": "1"})
+    assert done.returncode == 0
+    for words in ("usage: python -m kerasgen.shakespeare", '--prompt "Et tu, Brute?"', "--lines", "FILE:", "examples:"):
+        assert words in done.stdout
+    assert "<class" not in done.stdout and "typing" not in done.stdout
+    imported = set(re.findall(r"\| +(\w+)", done.stderr))
+    assert "kerasgen" in imported and not imported & HEAVY
+
+
+def test_bad_values_import_nothing_slow(command):
+    for arguments in (["--temperature", "-1"], ["--model", "nowhere.keras"], ["--prompt", "FILE:nowhere.txt"]):
+        done = command("shakespeare", *arguments, env={"PYTHONPROFILEIMPORTTIME": "1"})
+        assert done.returncode == 2 and done.stdout == ""
+        imported = set(re.findall(r"\| +(\w+)", done.stderr))
+        assert "kerasgen" in imported and not imported & HEAVY
+
+
+def test_the_package_lists_the_command(command):
+    assert "python -m kerasgen.shakespeare" in command("").stdout
+
+
+@pytest.mark.parametrize("name", ["shakespeare.toml", "shakespeare_notebook.toml"])
+def test_the_configurations_are_known_settings(name):
+    settings = config.parse(config.ShakespeareConfig, "x", "a\n\nb", f"configs/{name}", [])
+    if name == "shakespeare_notebook.toml":
+        found = (
+            settings.units,
+            settings.dropout,
+            settings.batch_size,
+            settings.target,
+            settings.seq_len,
+            settings.stride,
+        )
+        assert found == (128, 0.5, 128, "next", 40, 3)
