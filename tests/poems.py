@@ -5,6 +5,7 @@ import pty
 import select
 import subprocess
 import sys
+import sysconfig
 import time
 
 import numpy as np
@@ -74,3 +75,25 @@ def refused(done, *words):
     assert len(lines) == 1 and "Traceback" not in err
     for word in words:
         assert word in lines[0]
+
+
+def logits_in_plain_keras(file, ids, folder):
+    """Load a model in a process that has Keras but can't have kerasgen, and ask it for its logits."""
+    np.save(folder / "ids.npy", ids)
+    packages = [sysconfig.get_path(kind) for kind in ("purelib", "platlib")]
+    code = (
+        "import sys\n"
+        f"sys.path += {packages!r}\n"  # without the .pth files in there, which an editable kerasgen hangs on
+        "try:\n    import kerasgen.models\n"
+        "except ModuleNotFoundError:\n    pass\n"
+        "else:\n    raise SystemExit('kerasgen is here, too')\n"
+        "import keras, numpy as np\n"
+        f"model = keras.saving.load_model({str(file)!r})\n"
+        "assert type(model).__module__.startswith('keras')\n"
+        "np.save('logits.npy', model(np.load('ids.npy')))\n"
+    )
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    command = [sys.executable, "-I", "-S", "-c", code]
+    done = subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return np.load(folder / "logits.npy")
