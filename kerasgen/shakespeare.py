@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from kerasgen import artifacts, config, console, corpora
@@ -27,7 +27,8 @@ examples:
   python -m kerasgen.shakespeare                                asks for the beginning of your poem
   python -m kerasgen.shakespeare --prompt FILE:start.txt --lines 14 --num-samples 3
   python -m kerasgen.shakespeare --epochs 1                     go on training, a sample after each epoch
-  python -m kerasgen.shakespeare --data mybook.txt --epochs 20 --from-scratch    your own text"""
+  python -m kerasgen.shakespeare --data mybook.txt              learn your own text, or write like it once learned
+  python -m kerasgen.shakespeare --data mybook.txt --epochs 20 --from-scratch    learn it anew"""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -35,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = config.parse(
         config.ShakespeareConfig, "python -m kerasgen.shakespeare", ABOUT, "configs/shakespeare.toml", argv
     )
+    unknown_text = settings.data and settings.data not in corpora.KNOWN and not own_model(settings)
+    if unknown_text and settings.prompt is None and not (settings.epochs or settings.model):
+        settings = replace(settings, from_scratch=True)  # a text of the user's that nothing has learned yet
     prompt = read_prompt(settings)
     if (settings.from_scratch or settings.epochs) and not settings.sample_only:
         poet = train(settings, prompt)
@@ -72,11 +76,14 @@ def read_prompt(settings: config.ShakespeareConfig) -> str:
 
 def find_model(settings: config.ShakespeareConfig) -> Path:
     """Return the file that answers: that of ``--model``, else the user's own of that ``--data``, else ours."""
-    if settings.model:
-        return Path(settings.model)
+    return Path(settings.model) if settings.model else own_model(settings) or bundled("saved_models/shakespeare.keras")
+
+
+def own_model(settings: config.ShakespeareConfig) -> Path | None:
+    """Return the user's own model of that ``--data``, or None."""
     learned = [Path(settings.data).stem] if settings.data else ["shakespeare", "pastiche"]
     own = [Path(settings.save_dir) / f"my-{name}.keras" for name in learned]
-    return next((path for path in own if path.exists()), bundled("saved_models/shakespeare.keras"))
+    return next((path for path in own if path.exists()), None)
 
 
 def load(settings: config.ShakespeareConfig, prompt: str):
@@ -189,16 +196,16 @@ def train(settings: config.ShakespeareConfig, prompt: str):
     split = datasets.split_text(text, settings.holdout)
     place = backend.device(settings.device)
     with tf.device(place):
-        model, vocab, origin = begin(settings, text)
+        model, vocab, found, why = begin(settings, text)
         fold(prompt, vocab, {"lower_case": settings.lower_case}, settings.on_unknown, quiet=True)
-        console.note(f"learning {corpus.name}: {origin}", settings.quiet)
+        console.note(f"learning {corpus.name}: {why}", settings.quiet)
         ids = np.array(vocab.encode(split.train), np.int32)
         batches = datasets.WindowBatches(
             ids, settings.seq_len, stride=settings.stride, batch_size=settings.batch_size, seed=settings.seed
         )
         check_writable(path.parent)
         epochs = settings.epochs or settings.scratch_epochs
-        first = compile_model(model, settings, epochs * batches.steps_per_epoch)
+        first = compile_model(model, settings, epochs * batches.steps_per_epoch, found)
         passes = LSTMPasses(
             model, target=settings.target, recurrent_dropout=settings.recurrent_dropout, seed=settings.seed
         )
@@ -236,7 +243,7 @@ def train(settings: config.ShakespeareConfig, prompt: str):
 
 
 def begin(settings: config.ShakespeareConfig, text: str):
-    """Return the model to train, its vocabulary, and a line that says where it comes from."""
+    """Return the model to train, its vocabulary, whether it was found trained, and a line that says where."""
     from kerasgen.models import stacked_lstm
 
     path = find_model(settings)
@@ -246,25 +253,24 @@ def begin(settings: config.ShakespeareConfig, text: str):
         if not strange and contents.card["kind"] == "prose":
             model = artifacts.load(contents, compile=True)
             state = "" if getattr(model, "optimizer", None) is None else " with its optimizer's state"
-            return model, contents.vocab, f"going on from {path}{state}"
-        why = f"{path} never saw {''.join(strange)[:20]!r}" if strange else f"{path} is no model of prose"
-        origin = f"a new model, since {why}"
+            return model, contents.vocab, True, f"going on from {path}{state}"
+        fault = f"{path} never saw {''.join(strange)[:20]!r}" if strange else f"{path} is no model of prose"
+        why = f"a new model, since {fault}"
     else:
-        origin = "a new model"
+        why = "a new model"
     vocab = CharVocab.from_text({*text, START})
     model = stacked_lstm(len(vocab), settings.units, dropout=settings.dropout, dtype=settings.dtype, seed=settings.seed)
-    return model, vocab, origin
+    return model, vocab, False, why
 
 
-def compile_model(model, settings: config.ShakespeareConfig, steps: int) -> int:
+def compile_model(model, settings: config.ShakespeareConfig, steps: int, trained: bool) -> int:
     """Compile in the ordinary Keras way; return the number of steps that the optimizer has behind it.
 
-    A model that was loaded with its optimizer goes on with the optimizer's state, at a constant rate.
+    A trained model goes on at a constant rate, and with the optimizer's state where it was loaded with it.
     """
     from kerasgen.backend import keras
 
     old = getattr(model, "optimizer", None)
-    trained = any(float(keras.ops.max(keras.ops.abs(layer.bias))) > 0 for layer in [model.layers[-1]])
     rate = settings.learning_rate
     if trained:
         rate = settings.next_learning_rate

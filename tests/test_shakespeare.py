@@ -248,3 +248,11 @@ def test_the_notebooks_set_up_learns_one_target_a_window_from_everything(run, tm
     assert (config["target"], config["seq_len"], config["stride"], config["dropout"]) == ("next", 40, 3, 0.5)
     assert "Epoch 1: loss" in out and "val_" not in out
     assert "in sample" in err
+
+
+def test_a_text_of_ones_own_is_learned_first_and_written_like_then(run, tmp_path):
+    flags = ("--data", "mini.txt", *TINY, "--scratch-epochs", 1, "--length", 20)
+    code, out, err = run(*flags)
+    assert code == 0 and "learning mini: a new model" in err and "Epoch 1:" in out
+    code, out, err = run(*flags)
+    assert code == 0 and "generating with saved_models/my-mini.keras" in err and "Epoch" not in out
