@@ -122,6 +122,12 @@ def read(path: Path) -> Contents:
         raise BadInputError(f"{str(path)!r} is damaged or no .keras file of kerasgen: {reason(error)}") from None
 
 
+def own(save_dir: str, names: list[str]) -> Path | None:
+    """Return the user's own model of the first of these corpora that has one, or None."""
+    paths = [Path(save_dir) / f"my-{name}.keras" for name in names]
+    return next((path for path in paths if path.exists()), None)
+
+
 def check_kind(path: Path, kind: str) -> None:
     """Refuse a model of the other kind, to generate with or to write over.
 

@@ -88,6 +88,11 @@ def read(data: str | None, default: str) -> Text:
         return _text(path.stem, _bytes(path), path.name, f"{error}; going on with the bundled {path.name}")
 
 
+def names(data: str | None, default: str) -> list[str]:
+    """Return the names that the text of `data` may have: with None, that of the known corpus or of its stand-in."""
+    return [Path(data).stem] if data else [default, Path(KNOWN[default].fallback).stem]
+
+
 def at_hand(name: str) -> Text | None:
     """Return a known corpus, or a bundled text, where it lies on this machine; nothing is downloaded."""
     if name in KNOWN:

@@ -118,9 +118,8 @@ def find_model(settings: config.DinoConfig) -> Path:
     """Return the file to generate with: that of ``--model``, else the user's own of that ``--data``, else ours."""
     if settings.model:
         return Path(settings.model)
-    learned = [Path(settings.data).stem] if settings.data else ["dinos", Path(corpora.KNOWN["dinos"].fallback).stem]
-    own = [Path(settings.save_dir) / f"my-{name}.keras" for name in learned]
-    return next((path for path in own if path.exists()), bundled("saved_models/dino.keras"))
+    own = artifacts.own(settings.save_dir, corpora.names(settings.data, "dinos"))
+    return own or bundled("saved_models/dino.keras")
 
 
 def check_prefix(settings: config.DinoConfig, vocab: CharVocab) -> None:
@@ -220,7 +219,7 @@ def show(generator, names: list[str], settings: config.DinoConfig) -> None:
         print("\n".join(shown))
         return
     marks = ["known" if generator.is_known(name) else "new" for name in names]
-    console.table(list(zip(shown, marks, strict=True)), ("name", ""))
+    console.table(list(zip(shown, marks, strict=True)), ("name", "novelty"))
     sample = generator.generate(MEASURED, temperature=settings.temperature, seed=settings.seed)
     novelty = metrics.novelty(sample, generator.is_known)
     print(f"\nof {novelty.count:,} names, {novelty.new:.1%} are new and {novelty.distinct:.1%} are different")

@@ -81,9 +81,7 @@ def find_model(settings: config.ShakespeareConfig) -> Path:
 
 def own_model(settings: config.ShakespeareConfig) -> Path | None:
     """Return the user's own model of that ``--data``, or None."""
-    learned = [Path(settings.data).stem] if settings.data else ["shakespeare", "pastiche"]
-    own = [Path(settings.save_dir) / f"my-{name}.keras" for name in learned]
-    return next((path for path in own if path.exists()), None)
+    return artifacts.own(settings.save_dir, corpora.names(settings.data, "shakespeare"))
 
 
 def load(settings: config.ShakespeareConfig, prompt: str):
