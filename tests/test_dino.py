@@ -130,7 +130,7 @@ def test_names_in_another_script_in_batches(carry, tmp_path):
     assert kerasgen.load(tmp_path / "saved_models" / "my-greek.keras").is_known("𐎠𐎢𐎼𐎠")
 
 
-@pytest.mark.parametrize("dtype", ["float64", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])  # the notebook's tests train in float64
 def test_other_precisions_train(dtype, genera, tmp_path):
     done = dino(tmp_path, "--data", genera / "towns.txt", "--dtype", dtype, *QUICK)
     assert float(re.search(r"names: (\d\.\d{4}) nats/char", done.stdout)[1]) < 3.2
