@@ -128,20 +128,18 @@ def own(save_dir: str, names: list[str]) -> Path | None:
     return next((path for path in paths if path.exists()), None)
 
 
-def check_kind(path: Path, kind: str) -> None:
+def check_kind(contents: Contents, kind: str) -> None:
     """Refuse a model of the other kind, to generate with or to write over.
 
     Raises:
-        BadInputError: there is a model at `path` and it is not of this kind (``"names"`` or ``"prose"``).
+        BadInputError: the model is not of this kind (``"names"`` or ``"prose"``).
     """
-    if not path.exists():
-        return
-    found = read(path).card.get("kind")
+    found = contents.card.get("kind")
     if found != kind:
         command = {"names": "dino", "prose": "shakespeare"}.get(str(found), "...")
         raise BadInputError(
-            f"a model of {kind} is needed here; {str(path)!r} is one of {found}, for python -m kerasgen.{command}; "
-            "name another --model or --save-dir"
+            f"a model of {kind} is needed here; {str(contents.path)!r} is one of {found}, for python -m "
+            f"kerasgen.{command}; name another --model or --save-dir"
         )
 
 

@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def generate(settings: config.DinoConfig) -> None:
     """Invent names with a model that is there already."""
     contents = artifacts.read(find_model(settings))
-    artifacts.check_kind(contents.path, "names")
+    artifacts.check_kind(contents, "names")
     check_prefix(settings, contents.vocab)
     console.note(f"generating with {contents.path}", settings.quiet)
 
@@ -61,7 +61,8 @@ def train(settings: config.DinoConfig) -> None:
     check_prefix(settings, vocab)
     path = Path(settings.save_dir) / f"my-{corpus.name}.keras"
     check_writable(path.parent)
-    artifacts.check_kind(path, "names")
+    if path.exists():
+        artifacts.check_kind(artifacts.read(path), "names")
     rows = datasets.encode_names(split.train, vocab)
     order = datasets.notebook_order(len(rows), settings.shuffle_seed) if settings.shuffle == "once" else None
     batches = datasets.NameBatches(rows, settings.batch_size, seed=settings.seed, order=order)
@@ -173,7 +174,7 @@ def reporter(generator, settings: config.DinoConfig):
             return  # the last epoch is a shorter one
         names = generator.generate(SHOWN, seed=settings.seed, uniforms=uniforms)
         print(f"Iteration: {iteration}, Loss: {logs['smoothed_loss']:f}\n")
-        print("\n".join(name[:1].upper() + name[1:] for name in names), end="\n\n\n")
+        print("\n".join(map(capitalised, names)), end="\n\n\n")
 
     return report
 
@@ -210,11 +211,16 @@ def measure(model, vocab: CharVocab, split) -> dict:
     }
 
 
+def capitalised(name: str) -> str:
+    """Give a name as it is shown: like the notebook, the first letter in upper case and the others as they are."""
+    return name[:1].upper() + name[1:]
+
+
 def show(generator, names: list[str], settings: config.DinoConfig) -> None:
     """Print names: one a line where quiet, else a table that marks each as known or new, and the scores."""
     from kerasgen import metrics
 
-    shown = [name[:1].upper() + name[1:] for name in names]
+    shown = [capitalised(name) for name in names]
     if settings.quiet:
         print("\n".join(shown))
         return

@@ -53,9 +53,7 @@ def score_rows(logits_of: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, 
         part = rows[start : start + batch_size]
         logits = np.asarray(logits_of(part[:, :-1]), dtype=np.float64)  # (batch, time, vocab)
         targets = part[:, 1:]
-        shifted = logits - logits.max(axis=-1, keepdims=True)
-        log_probs = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-        picked = np.take_along_axis(log_probs, np.maximum(targets, 0)[..., None], axis=-1)[..., 0]
+        picked = np.take_along_axis(_log_softmax(logits), np.maximum(targets, 0)[..., None], axis=-1)[..., 0]
         nats -= float(picked[targets >= 0].sum())
         chars += int((targets >= 0).sum())
     return Score(nats, chars)
@@ -85,10 +83,13 @@ def score_stream(
         part[0, : len(targets)] = inputs[first : first + chunk]
         logits, state = advance(part, state)
         logits = np.asarray(logits, np.float64)[: len(targets)]
-        shifted = logits - logits.max(axis=-1, keepdims=True)
-        log_probs = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-        nats -= float(log_probs[np.arange(len(targets)), targets].sum())
+        nats -= float(_log_softmax(logits)[np.arange(len(targets)), targets].sum())
     return Score(nats, len(ids))
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 class NgramModel:

@@ -87,7 +87,7 @@ def own_model(settings: config.ShakespeareConfig) -> Path | None:
 def load(settings: config.ShakespeareConfig, prompt: str):
     """Load the model that answers, once the prompt is known to be one that it can go on from."""
     contents = artifacts.read(find_model(settings))
-    artifacts.check_kind(contents.path, "prose")
+    artifacts.check_kind(contents, "prose")
     fold(prompt, contents.vocab, contents.card, settings.on_unknown, quiet=True)
     console.note(f"generating with {contents.path}", settings.quiet)
 
@@ -182,7 +182,8 @@ def train(settings: config.ShakespeareConfig, prompt: str):
         console.note(corpus.note)
     text = corpus.text.lower() if settings.lower_case else corpus.text
     path = Path(settings.save_dir) / f"my-{corpus.name}.keras"
-    artifacts.check_kind(path, "prose")
+    if path.exists():
+        artifacts.check_kind(artifacts.read(path), "prose")
 
     import numpy as np
 

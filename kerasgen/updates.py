@@ -16,7 +16,9 @@ class PlainUpdate:
             self.slots = list(optimizer.momentums)
         else:
             self.slots = [*optimizer._momentums, *optimizer._velocities]
-        self._decays = [bool(optimizer.weight_decay) and optimizer._use_weight_decay(v) for v in _variables(optimizer)]
+        self._decays = [
+            bool(optimizer.weight_decay) and optimizer._use_weight_decay(v) for v in optimizer._trainable_variables
+        ]
 
     @staticmethod
     def fits(optimizer) -> bool:
@@ -75,10 +77,6 @@ class PlainUpdate:
             alpha = r * tf.sqrt(1 - tf.pow(tf.cast(b2, t.dtype), t)) / (1 - tf.pow(tf.cast(b1, t.dtype), t))
             new.append(weight - m * alpha / (tf.sqrt(v) + adam.epsilon))
         return new, [*first, *second]
-
-
-def _variables(optimizer):
-    return optimizer._trainable_variables
 
 
 def learning_rate_function(optimizer):

@@ -42,3 +42,20 @@ def command(tmp_path):
         )
 
     return run
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run the prose command in this process, in a folder of its own with the text: code, standard output, error."""
+    from kerasgen import console, shakespeare
+    from tests.poems import write_text
+
+    write_text(tmp_path / "mini.txt")
+
+    def command(*arguments):
+        monkeypatch.chdir(tmp_path)
+        code = console.run_command(shakespeare.main, list(map(str, arguments)))
+        done = capsys.readouterr()
+        return code, done.out, done.err
+
+    return command

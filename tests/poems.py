@@ -43,12 +43,12 @@ def environment(**more):
     return {**clean, "PYTHONPATH": str(ROOT), **more}
 
 
-def in_a_terminal(folder, *arguments, typed=b""):
-    """Run the command with a pseudo-terminal; return what it shows and the exit code."""
+def in_a_terminal(folder, *arguments, typed=b"", module="shakespeare", **env):
+    """Run a command with a pseudo-terminal as its input, output and error; return what it shows and the exit code."""
     main, side = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "kerasgen.shakespeare", *map(str, arguments)],
-        cwd=folder, env=environment(TERM="xterm-256color"), stdin=side, stdout=side, stderr=side,
+        [sys.executable, "-m", f"kerasgen.{module}", *map(str, arguments)],
+        cwd=folder, env=environment(TERM="xterm-256color", **env), stdin=side, stdout=side, stderr=side,
     )  # fmt: skip
     os.close(side)
     shown, deadline = b"", time.monotonic() + 100

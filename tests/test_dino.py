@@ -2,29 +2,22 @@
 
 import json
 import os
-import pty
 import re
-import select
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 import kerasgen
 from tests.conftest import ROOT
+from tests.poems import environment, in_a_terminal
 
 QUICK = ("--steps", "300", "--units", "16", "--learning-rate", "0.05")
 SUMMARY = (
     r"^validation, \d+ names: \d\.\d{4} nats/char \(\d\.\d{4} bits/char\); counting n-grams: \d\.\d{4} \(\d\.\d{4}\)$"
 )
 GREEK = ["αλφα", "βητα", "γαμμα", "δελτα", "εψιλον", "ζητα", "θητα", "ιωτα", "καππα", "λαμβδα", "𐎠𐎢𐎼𐎠", "𐎭𐎠𐎼𐎹"]
-
-
-def environment(**more):
-    clean = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TF_CPP_MIN_LOG_LEVEL", "XLA_FLAGS")}
-    return {**clean, "PYTHONPATH": str(ROOT), **more}
 
 
 def dino(folder, *arguments, env=None, code=0):
@@ -167,36 +160,17 @@ def test_a_closed_pipe_is_no_traceback(trained, genera):
     assert len(done.stdout.splitlines()) == 1 and done.stderr == "" and done.returncode == 0
 
 
-def in_a_terminal(folder, *arguments, **env):
-    """Run the command with a pseudo-terminal as its input, output and error; return what it shows."""
-    main, side = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kerasgen.dino", *map(str, arguments)],
-        cwd=folder, env=environment(TERM="xterm-256color", **env), stdin=side, stdout=side, stderr=side,
-    )  # fmt: skip
-    os.close(side)
-    shown, deadline = b"", time.monotonic() + 100
-    while time.monotonic() < deadline:
-        if select.select([main], [], [], 0.2)[0]:
-            try:
-                shown += os.read(main, 65536)
-            except OSError:  # the other side was closed
-                break
-        elif process.poll() is not None:
-            break
-    os.close(main)
-    assert process.wait(10) == 0, shown
-    return shown.decode()
-
-
 def test_a_terminal_shows_a_bar_and_a_table(genera, tmp_path):
-    shown = in_a_terminal(tmp_path, "--data", genera / "towns.txt", *QUICK, "--steps", "20000")
+    terminal = (tmp_path, "--data", genera / "towns.txt", *QUICK, "--steps", "20000")
+    shown, code = in_a_terminal(*terminal, module="dino")
+    assert code == 0, shown
     assert "\x1b[" in shown and re.search("[━╸╺]", shown) and "/20000" in shown and "loss" in shown
     assert re.search("[┃│┏┌]", shown)
 
 
 def test_no_color_is_plain_in_a_terminal_too(genera, tmp_path):
-    shown = in_a_terminal(tmp_path, "--data", genera / "towns.txt", *QUICK, NO_COLOR="1")
+    shown, code = in_a_terminal(tmp_path, "--data", genera / "towns.txt", *QUICK, module="dino", NO_COLOR="1")
+    assert code == 0, shown
     assert "\x1b" not in shown and not re.search("[\u2500-\u259f]", shown)
     assert re.search(r"saved saved_models/my-towns\.keras", shown)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import kerasgen
-from kerasgen import artifacts, console, shakespeare
+from kerasgen import artifacts
 from tests.poems import TINY, environment, in_a_terminal, logits_in_plain_keras, write_text
 
 VALIDATION = re.compile(r"val_bits_per_char (\d+\.\d{4})")
@@ -45,20 +45,6 @@ def trained(home):
 @pytest.fixture(scope="module")
 def model(trained, home):
     return home / "saved_models" / "my-mini.keras"
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Run the command in this process, in a folder of its own with the text: code, standard output, error."""
-    write_text(tmp_path / "mini.txt")
-
-    def command(*arguments):
-        monkeypatch.chdir(tmp_path)
-        code = console.run_command(shakespeare.main, list(map(str, arguments)))
-        done = capsys.readouterr()
-        return code, done.out, done.err
-
-    return command
 
 
 def test_it_trains_shows_scores_and_samples_and_saves(trained, home):

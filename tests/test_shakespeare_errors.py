@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
-from kerasgen import artifacts, config, console, shakespeare
+from kerasgen import artifacts, config, console
 from kerasgen.models import NameRNN
 from kerasgen.vocab import CharVocab
-from tests.poems import CHARS, TINY, in_a_terminal, refused, save, write_text
+from tests.poems import CHARS, TINY, in_a_terminal, refused, save
 
 HEAVY = {"tensorflow", "keras", "numpy", "pooch", "requests", "rich"}
 
@@ -16,20 +16,6 @@ HEAVY = {"tensorflow", "keras", "numpy", "pooch", "requests", "rich"}
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return save(tmp_path_factory.mktemp("model") / "poet.keras")
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Run the command in this process, in a folder of its own with the text: code, standard output, error."""
-    write_text(tmp_path / "mini.txt")
-
-    def command(*arguments):
-        monkeypatch.chdir(tmp_path)
-        code = console.run_command(shakespeare.main, list(map(str, arguments)))
-        done = capsys.readouterr()
-        return code, done.out, done.err
-
-    return command
 
 
 @pytest.mark.parametrize("text", ["abcdefghij" * 2, "ab", "To be, or not to be"])
