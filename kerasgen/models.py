@@ -3,7 +3,7 @@
 import numpy as np
 
 from kerasgen.backend import keras, tf
-from kerasgen.recurrence import lstm, simple_rnn_gradients
+from kerasgen.recurrence import lstm_stack, simple_rnn_gradients
 
 
 def notebook_weights(seed: int, vocab_size: int, units: int, scale: float = 0.01) -> list[np.ndarray]:
@@ -51,7 +51,12 @@ class NameRNN(keras.Model):
         batch_size: names a batch; it shapes the carried state and nothing else.
         seed: the seed of Keras' initial weights (Glorot uniform, orthogonal) and the key of the dropout masks.
         **kwargs: `name` and `dtype`, as for any Keras model.
+
+    Attributes:
+        fused: whether `gradients` computes by kerasgen's own loops, or through Keras' layers, slower on a CPU.
     """
+
+    fused = True
 
     def __init__(
         self,
@@ -127,6 +132,10 @@ class NameRNN(keras.Model):
         hidden, (state,) = self.rnn.cell(self._one_hot(ids), [state])
         return self.out(hidden), state
 
+    def parts(self, batch_size):
+        """Tell into how many parts `training.fit` shall cut a batch: one, as names are too short to be worth more."""
+        return 1
+
     def gradients(self, weights, rows, state, step):
         """Compute a batch's loss and gradients as a pure function, fast: what `training.fit` takes.
 
@@ -140,6 +149,8 @@ class NameRNN(keras.Model):
             The loss (mean nats a name, without the penalty of `recurrent_l2`), the gradients of loss and penalty in the
             order of `weights`, the last state ``(batch, units)``.
         """
+        if not self.fused:
+            return self._stock_gradients(weights, rows, state, step)
         kernel, recurrent, *rest = (tf.cast(w, self.compute_dtype) for w in weights)
         mask = self._dropout_mask(step)
         loss, gradients, state = simple_rnn_gradients([kernel, mask * recurrent, *rest], rows, state)
@@ -155,23 +166,35 @@ class NameRNN(keras.Model):
         inputs, targets = data
         state = self.carried[0] if self.carry_state else self.initial_state(tf.shape(inputs)[0])
         with tf.GradientTape() as tape:
-            kernel, recurrent, bias = (v.value for v in self.rnn.trainable_variables)
-            masked = [kernel, tf.cast(self._dropout_mask(self.optimizer.iterations), recurrent.dtype) * recurrent, bias]
-            fixed = [v.value for v in self.rnn.non_trainable_variables]  # Keras' generator of seeds, not used here
-            (states, last), _ = self.rnn.stateless_call(
-                masked,
-                fixed,
-                self._one_hot(inputs),
-                initial_state=tf.cast(state, self.compute_dtype),
-                mask=targets >= 0,
-            )
-            loss = self.compute_loss(x=inputs, y=targets, y_pred=self.out(states))
+            weights = [v.value for v in self.trainable_variables]
+            logits, last = self._stock_logits(weights, inputs, targets >= 0, state, self.optimizer.iterations)
+            loss = self.compute_loss(x=inputs, y=targets, y_pred=logits)
         variables = self.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         if self.carry_state:
             self.carried[0].assign(tf.cast(last, self.carried[0].dtype))
         self._loss_tracker.update_state(loss)
         return {"loss": self._loss_tracker.result()}
+
+    def _stock_logits(self, weights, ids, mask, state, step):
+        """Go through Keras' own layers: the logits and the last state."""
+        kernel, recurrent, bias, *out = weights
+        recurrent = tf.cast(self._dropout_mask(step), recurrent.dtype) * recurrent
+        fixed = [v.value for v in self.rnn.non_trainable_variables]  # Keras' generator of seeds, not used here
+        state = tf.cast(state, self.compute_dtype)
+        letters = self._one_hot(ids)
+        given = [kernel, recurrent, bias], fixed, letters
+        (states, last), _ = self.rnn.stateless_call(*given, initial_state=state, mask=mask)
+        return self.out.stateless_call(out, [], states)[0], last
+
+    def _stock_gradients(self, weights, rows, state, step):
+        targets = rows[:, 1:]
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            logits, last = self._stock_logits(weights, rows[:, :-1], targets >= 0, state, step)
+            loss = tf.reduce_mean(nats_per_name(targets, logits))
+            total = loss + self.recurrent_l2 * tf.reduce_sum(tf.square(weights[1]))
+        return loss, tape.gradient(total, weights), last
 
     def get_config(self):
         """Return the constructor's arguments."""
@@ -187,16 +210,36 @@ class NameRNN(keras.Model):
         """Return the factors of the recurrent kernel's rows, ``(units, 1)``, or 1 where there is no dropout."""
         if not self.recurrent_dropout:
             return tf.ones((), self.compute_dtype)
-        key = tf.stack([tf.constant(self.seed, tf.int64), tf.cast(step, tf.int64)])
-        uniform = _uniform(key, (self.units, 1))
-        keep = 1 - self.recurrent_dropout
-        return tf.cast(uniform < keep, self.compute_dtype) / keep
+        place = tf.range(self.units)[:, None]
+        return _dropout(place, self.recurrent_dropout, (self.seed, 0), step, self.compute_dtype)
 
 
-@tf.function(jit_compile=True)
-def _uniform(key, shape):
-    """Draw numbers in [0, 1); always compiled, as for a key that is no constant XLA and TensorFlow differ."""
-    return tf.random.stateless_uniform(shape, key, alg="philox")
+def _dropout(places, rate, seed, step, dtype):
+    """Return factors that drop a share `rate` and scale the rest up: a function of seed, step and place alone.
+
+    Every number is a hash of its place, so none depends on which others are drawn with it, and XLA computes them where
+    they are used; drawing as many with philox would take a third of a training step.
+
+    Args:
+        places: int tensor, the places' numbers.
+        rate: the share.
+        seed: two ints, the seed and the number of the layer.
+        step: int scalar.
+        dtype: of the factors.
+    """
+    key = _hash(_hash(tf.constant(seed[0], tf.uint32)) ^ tf.constant(seed[1], tf.uint32))
+    key = _hash(key ^ tf.cast(step, tf.uint32))
+    number = _hash(_hash(tf.cast(places, tf.uint32) ^ key) + key)
+    kept = number < tf.constant(round((1 - rate) * 2**32) - 1, tf.uint32)
+    return tf.cast(kept, dtype) / (1 - rate)
+
+
+def _hash(x):
+    """Mix 32 bits (the constants are Wellons' "lowbias32", 2018)."""
+    shift = tf.bitwise.right_shift
+    x = (x ^ shift(x, 16)) * tf.constant(0x7FEB352D, tf.uint32)
+    x = (x ^ shift(x, 15)) * tf.constant(0x846CA68B, tf.uint32)
+    return x ^ shift(x, 16)
 
 
 def stacked_lstm(vocab_size, units=128, *, dropout=0.5, dtype="float32", seed=0):
@@ -244,15 +287,15 @@ class LSTMPasses:
         recurrent_dropout: the share of the hidden states that is hidden from the recurrent kernels in a step of
             training, the same for all windows of its batch.
         seed: the key of the dropout masks.
-        shards: into how many parts a batch is cut inside the loops over time.
+        fused: compute by kerasgen's own loops; else by Keras' layers, slower on a CPU, by cuDNN on a GPU.
     """
 
     carried: list = []  # every window begins with a state of zeros
 
-    def __init__(self, model, *, target="every", recurrent_dropout=0.0, seed=0, shards=1):
+    def __init__(self, model, *, target="every", recurrent_dropout=0.0, seed=0, fused=True):
         if target not in ("every", "next"):
             raise ValueError(f"target must be 'every' or 'next'; received {target!r}")
-        self.model, self.target, self.seed, self.shards = model, target, seed, shards
+        self.model, self.target, self.seed, self.fused = model, target, seed, fused
         self.recurrent_dropout = recurrent_dropout
         self.lstms = [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
         self.rates = [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
@@ -281,7 +324,7 @@ class LSTMPasses:
             new += states
         return self.out(x), tuple(new)
 
-    def logits(self, weights, ids, state, key=None):
+    def logits(self, weights, ids, state, key=None, part=0, parts=1):
         """Compute the logits of whole windows, fast.
 
         Args:
@@ -289,27 +332,45 @@ class LSTMPasses:
             ids: int32 ``(batch, time)``.
             state: as for `step`.
             key: int scalar, the key of the dropout masks; None for no dropout.
+            part: which part of a larger batch these windows are (an int scalar): the masks are drawn for all of it.
+            parts: how many equal parts that batch has.
 
         Returns:
             Logits ``(time, batch, vocab)`` in the order of time, and the last state.
         """
-        *layers, out_kernel, out_bias = (tf.cast(w, self.compute_dtype) for w in weights)
+        *flat, out_kernel, out_bias = (tf.cast(w, self.compute_dtype) for w in weights)
+        layers = [flat[3 * n : 3 * n + 3] for n in range(len(self.lstms))]
         batch, time = ids.shape
-        x = tf.one_hot(tf.reshape(tf.transpose(ids), [-1]), self.vocab_size, dtype=self.compute_dtype)
-        new = []
-        for number, layer in enumerate(self.lstms):
-            kernel, recurrent, bias = layers[3 * number : 3 * number + 3]
-            if key is not None and self.recurrent_dropout:
-                recurrent *= self._mask((layer.units, 1), self.recurrent_dropout, key, 2 * number)
-            projected = tf.reshape(tf.matmul(x, kernel) + bias, (time, batch, 4 * layer.units))
-            states, last = lstm(projected, recurrent, state[2 * number : 2 * number + 2], self.shards)
-            new += last
-            x = tf.reshape(states, (time * batch, layer.units))
-            if key is not None and self.rates[number]:
-                x *= self._mask(x.shape, self.rates[number], key, 2 * number + 1)
+        factors: list = [None] * len(layers)
+        if key is not None:
+            for n, (layer, rate) in enumerate(zip(self.lstms, self.rates, strict=True)):
+                rows = tf.range(layer.units)
+                if self.recurrent_dropout:
+                    seed = (self.seed, 2 * n)
+                    layers[n][1] *= _dropout(rows[:, None], self.recurrent_dropout, seed, key, self.compute_dtype)
+                if rate:
+                    texts = tf.range(time)[:, None] * (parts * batch) + part * batch + tf.range(batch)  # (time, batch)
+                    places = texts[..., None] * layer.units + rows
+                    factors[n] = _dropout(places, rate, (self.seed, 2 * n + 1), key, self.compute_dtype)
+        if self.fused:
+            pairs = [state[2 * n : 2 * n + 2] for n in range(len(layers))]
+            x, last = lstm_stack(tf.transpose(ids), layers, pairs, factors=factors[:-1])
+            state = tuple(tf.nest.flatten(last))
+        else:
+            x = self._stock_layers(ids, layers, factors[:-1])
+        x = x if factors[-1] is None else x * factors[-1]
         if self.target == "next" and key is not None:
-            x, time = x[-batch:], 1
-        return tf.reshape(tf.matmul(x, out_kernel) + out_bias, (time, batch, self.vocab_size)), tuple(new)
+            x = x[-1:]
+        logits = tf.matmul(tf.reshape(x, (-1, x.shape[-1])), out_kernel) + out_bias
+        return tf.reshape(logits, (-1, batch, self.vocab_size)), state
+
+    def _stock_layers(self, ids, layers, factors):
+        """Run Keras' own layers from a state of zeros; the last one's h, ``(time, batch, units)``."""
+        x = tf.one_hot(ids, self.vocab_size, dtype=self.compute_dtype)  # (batch, time, vocab)
+        for layer, weights, below in zip(self.lstms, layers, [None, *factors], strict=True):
+            x = x if below is None else x * tf.transpose(below, (1, 0, 2))
+            x, _ = layer.stateless_call(weights, [v.value for v in layer.non_trainable_variables], x)
+        return tf.transpose(x, (1, 0, 2))
 
     @tf.function(jit_compile=True)
     def advance(self, ids, state):
@@ -317,7 +378,11 @@ class LSTMPasses:
         logits, state = self.logits([v.value for v in self.model.trainable_variables], ids, state)
         return logits[:, 0], state
 
-    def gradients(self, weights, rows, state, step):
+    def parts(self, batch_size):
+        """Tell into how many parts a batch is best cut, so that each core can compute the gradients of one."""
+        return 2 if self.fused and batch_size % 2 == 0 else 1
+
+    def gradients(self, weights, rows, state, step, part=0, parts=1):
         """Compute a batch's loss and gradients: what `training.fit` takes.
 
         Args:
@@ -325,19 +390,16 @@ class LSTMPasses:
             rows: int32 ``(batch, time + 1)``, windows with the character that follows.
             state: as for `step`.
             step: int scalar, the number of the training step.
+            part: which part of a larger batch the rows are.
+            parts: how many parts that batch has.
 
         Returns:
-            The loss (mean nats a target), the gradients, the last state.
+            The loss (mean nats a target of these rows), the gradients, the last state.
         """
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            logits, state = self.logits(weights, rows[:, :-1], state, key=step)
+            logits, state = self.logits(weights, rows[:, :-1], state, step, part, parts)
             targets = tf.transpose(rows[:, -1:] if self.target == "next" else rows[:, 1:])
             precise = tf.cast(logits, "float64" if self.compute_dtype == "float64" else "float32")
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, precise))
         return loss, tape.gradient(loss, weights), state
-
-    def _mask(self, shape, rate, step, stream):
-        key = tf.stack([tf.constant(self.seed * 8 + stream, tf.int64), tf.cast(step, tf.int64)])
-        keep = _uniform(key, tuple(shape)) < 1 - rate
-        return tf.cast(keep, self.compute_dtype) / (1 - rate)

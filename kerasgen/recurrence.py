@@ -144,83 +144,120 @@ def _one_name(weights, row, state):
     return loss, gradients, last
 
 
-def lstm(projected, recurrent, state, shards: int = 1):
-    """Run an LSTM layer over time; a gradient through it is a second loop, made by hand.
+def lstm_stack(ids, layers, states, *, factors=(), present=None):
+    """Run stacked LSTM layers over time, all of them in one loop; a gradient through it is a second loop, made by hand.
 
-    With z[t] = projected[t] + h[t-1] R, cut into i, f, g, o as in Keras::
+    With z[t] = x[t] K + h[t-1] R + b, cut into i, f, g, o as in Keras, and x[t] the one-hot character or the layer
+    below's h[t]::
 
         c[t] = sigmoid(f) * c[t-1] + sigmoid(i) * tanh(g)        h[t] = sigmoid(o) * tanh(c[t])
 
-    (Hochreiter and Schmidhuber 1997; the forget gate of Gers et al. 2000). Backwards, everything that needs no later
-    step is computed for all steps at once; the loop holds one product and a few multiplications, and the gradient of R
-    is one product after it.
+    (Hochreiter and Schmidhuber 1997; the forget gate of Gers et al. 2000). The first layer's x[t] K is a row of K. In
+    the others, x[t] and h[t-1] stand side by side, so that a step is one product, and the gradient of K and R together
+    is one product after the loop. As sigmoid(z) = (1 + tanh(z / 2)) / 2, a step's four gates are one tanh.
 
     Args:
-        projected: ``(time, batch, 4 units)``, the inputs times the kernel, plus the bias.
-        recurrent: R, ``(units, 4 units)``.
-        state: h and c before the first step, ``(batch, units)`` each; no gradient flows into them.
-        shards: into how many parts the batch is cut inside the loops, so that cores share the products.
+        ids: int32 ``(time, batch)``; -1 is the zero input.
+        layers: for each layer its kernel K ``(inputs, 4 units)``, recurrent kernel R ``(units, 4 units)`` and bias b
+            ``(4 units,)``, as in Keras.
+        states: for each layer h and c before the first step, ``(batch, units)`` each.
+        factors: for each layer but the last what its output is multiplied by on its way up, ``(time, batch, units)``
+            (dropout), or None. No gradient flows into them.
+        present: bool ``(time, batch)``, False where the states shall pass unchanged; None for everywhere.
 
     Returns:
-        The states h, ``(time, batch, units)``, and the last h and c, ``(batch, units)`` each.
+        The last layer's h, ``(time, batch, units)``, and for each layer its last h and c.
     """
-    time, batch, _ = projected.shape
-    units = recurrent.shape[0]
-    shards = shards if batch % shards == 0 else 1
-    shape = (shards, batch // shards, units)
+    (kernel, recurrent, bias), *upper = layers
+    table = tf.concat([kernel + bias, bias[None]], axis=0)  # its last row is for the zero input
+    ids = tf.where(ids < 0, kernel.shape[0], ids)
+    biases = [table, *(bias for _, _, bias in upper)]
+    matrices = [recurrent, *(tf.concat([kernel, recurrent], axis=0) for kernel, recurrent, _ in upper)]
+    depth, (time, batch) = len(layers), ids.shape
+    units = [recurrent.shape[0] for _, recurrent, _ in layers]
+    dtype, numbers = kernel.dtype, range(depth)
+    factors = [*factors, *[None] * (depth - len(factors))]
 
-    def times(h, matrix, transposed=False):
-        if shards == 1:
-            return tf.matmul(h[0], matrix, transpose_b=transposed)[None]
-        return tf.matmul(h, tf.repeat(matrix[None], shards, axis=0), transpose_b=transposed)
+    def room(width):
+        return tf.TensorArray(dtype, time, element_shape=(batch, width))
 
     @tf.custom_gradient
-    def run(projected, recurrent, h, c):
-        steps = tf.reshape(projected, (time, *shape[:2], 4 * units))
+    def run(*given):
+        biases, matrices, before = given[:depth], given[depth : 2 * depth], given[2 * depth :]
+        start = [before[2 * n : 2 * n + 2] for n in numbers]
+        halved = [tf.repeat(tf.constant([0.5, 0.5, 1, 0.5], dtype), u) for u in units]
+        half_biases = [b * half for b, half in zip(biases, halved, strict=True)]
+        half_matrices = [m * half for m, half in zip(matrices, halved, strict=True)]
 
-        def forward(t, h, c, gates, cells, states):
-            i, f, g, o = tf.split(tf.gather(steps, t) + times(h, recurrent), 4, axis=-1)
-            i, f, g, o = _sigmoid(i), _sigmoid(f), tf.tanh(g), _sigmoid(o)
-            c = f * c + i * g
-            h = o * tf.tanh(c)
-            gates = tf.tensor_scatter_nd_update(gates, [[t]], tf.concat([i, f, g, o], axis=-1)[None])
-            cells = tf.tensor_scatter_nd_update(cells, [[t]], c[None])
-            return t + 1, h, c, gates, cells, tf.tensor_scatter_nd_update(states, [[t]], h[None])
+        def forward(t, states, kept):
+            x, new, now_kept = None, [], []
+            for n, ((h, c), (inputs, gates, cells, outputs)) in enumerate(zip(states, kept, strict=True)):
+                side_by_side = h if n == 0 else tf.concat([x, h], axis=-1)
+                from_below = tf.gather(half_biases[0], tf.gather(ids, t)) if n == 0 else half_biases[n]
+                gate = tf.tanh(from_below + tf.matmul(side_by_side, half_matrices[n]))
+                i, f, g, o = tf.split(gate, 4, axis=-1)
+                new_c = 0.5 * ((1 + f) * c + (1 + i) * g)
+                new_h = (0.5 + 0.5 * o) * tf.tanh(new_c)
+                if present is not None:
+                    here = tf.gather(present, t)[:, None]
+                    new_h, new_c = tf.where(here, new_h, h), tf.where(here, new_c, c)
+                values = (side_by_side, gate, new_c, new_h)
+                arrays = (inputs, gates, cells, outputs)
+                now_kept.append([array.write(t, value) for array, value in zip(arrays, values, strict=True)])
+                new.append([new_h, new_c])
+                x = new_h if factors[n] is None else new_h * tf.gather(factors[n], t)
+            return t + 1, new, now_kept
 
-        start = (tf.reshape(h, shape), tf.reshape(c, shape))
-        empty = tf.zeros((time, *shape), projected.dtype)
-        loop = (0, *start, tf.zeros_like(steps), empty, empty)
-        _, last_h, last_c, gates, cells, states = tf.while_loop(lambda t, *_: t < time, forward, loop)
+        kept = [[room(m.shape[0]), room(4 * u), room(u), room(u)] for m, u in zip(matrices, units, strict=True)]
+        _, last, kept = tf.while_loop(lambda t, *_: t < time, forward, (0, [list(s) for s in start], kept))
+        kept = [[array.stack() for array in arrays] for arrays in kept]
 
-        def gradient(d_states, d_last_h, d_last_c):
-            i, f, g, o = tf.split(gates, 4, axis=-1)
-            tanh_c = tf.tanh(cells)
-            c_before = tf.concat([start[1][None], cells[:-1]], axis=0)
-            c_by_h = o * (1 - tanh_c * tanh_c)
-            by_c = tf.concat([g * i * (1 - i), c_before * f * (1 - f), i * (1 - g * g)], axis=-1)
-            o_by_h = tanh_c * o * (1 - o)
-            d_outside = tf.reshape(d_states, (time, *shape))
-            d_outside = tf.tensor_scatter_nd_add(d_outside, [[time - 1]], tf.reshape(d_last_h, (1, *shape)))
+        def gradient(d_top, *d_last):
+            cells_before = [tf.concat([start[n][1][None], kept[n][2][:-1]], axis=0) for n in numbers]
 
-            def backward(t, dz, dc, all_dz):
-                dh = tf.gather(d_outside, t) + times(dz, recurrent, transposed=True)
-                dc = dc + dh * tf.gather(c_by_h, t)
-                dz = tf.concat([tf.tile(dc, [1, 1, 3]) * tf.gather(by_c, t), dh * tf.gather(o_by_h, t)], axis=-1)
-                return t - 1, dz, dc * tf.gather(f, t), tf.tensor_scatter_nd_update(all_dz, [[t]], dz[None])
+            def backward(t, d_states, all_dz):
+                from_above, new, now_dz = tf.gather(d_top, t), [], []
+                for n in reversed(numbers):
+                    _, gates, cells, _ = kept[n]
+                    d_h, d_c = d_states[n]
+                    d_h += from_above
+                    here = None if present is None else tf.gather(present, t)[:, None]
+                    d_out, d_cell = (d_h, d_c) if here is None else (tf.where(here, d_h, 0), tf.where(here, d_c, 0))
+                    # Cut from the whole array, or XLA would make a slow kernel of it.
+                    i, f, g, o = (tf.slice(gates, (t, 0, k * units[n]), (1, batch, units[n]))[0] for k in range(4))
+                    tanh_c = tf.tanh(tf.gather(cells, t))
+                    d_cell += d_out * (0.5 + 0.5 * o) * (1 - tanh_c * tanh_c)
+                    parts = [
+                        d_cell * g * (1 - i * i) * 0.25,
+                        d_cell * tf.gather(cells_before[n], t) * (1 - f * f) * 0.25,
+                        d_cell * (0.5 + 0.5 * i) * (1 - g * g),
+                        d_out * tanh_c * (1 - o * o) * 0.25,
+                    ]
+                    dz = tf.concat(parts, axis=-1)
+                    d_inputs = tf.matmul(dz, matrices[n], transpose_b=True)
+                    new_d_h, new_d_c = d_inputs[:, -units[n] :], d_cell * (0.5 + 0.5 * f)
+                    if here is not None:
+                        new_d_h, new_d_c = tf.where(here, new_d_h, d_h), tf.where(here, new_d_c, d_c)
+                    if n:
+                        from_above = d_inputs[:, : -units[n]]
+                        if factors[n - 1] is not None:
+                            from_above *= tf.gather(factors[n - 1], t)
+                    new.insert(0, [new_d_h, new_d_c])
+                    now_dz.insert(0, all_dz[n].write(t, dz))
+                return t - 1, new, now_dz
 
-            loop = (time - 1, tf.zeros_like(steps[0]), tf.reshape(d_last_c, shape), tf.zeros_like(steps))
-            all_dz = tf.reshape(tf.while_loop(lambda t, *_: t >= 0, backward, loop)[-1], (time * batch, 4 * units))
-            before = tf.concat([start[0][None], states[:-1]], axis=0)
-            d_recurrent = tf.matmul(tf.reshape(before, (time * batch, units)), all_dz, transpose_a=True)
-            return tf.reshape(all_dz, (time, batch, 4 * units)), d_recurrent, None, None
+            ends = [list(d_last[2 * n : 2 * n + 2]) for n in numbers]
+            begin = (time - 1, ends, [room(4 * u) for u in units])
+            _, d_start, all_dz = tf.while_loop(lambda t, *_: t >= 0, backward, begin)
+            flat_dz = [tf.reshape(dz.stack(), (time * batch, -1)) for dz in all_dz]
+            flat_inputs = [tf.reshape(arrays[0], (time * batch, -1)) for arrays in kept]
+            one_hot = tf.one_hot(tf.reshape(ids, [-1]), biases[0].shape[0], dtype=dtype)
+            d_biases = [tf.matmul(one_hot, flat_dz[0], transpose_a=True)]
+            d_biases += [tf.reduce_sum(dz, axis=0) for dz in flat_dz[1:]]
+            d_matrices = [tf.matmul(x, dz, transpose_a=True) for x, dz in zip(flat_inputs, flat_dz, strict=True)]
+            return *d_biases, *d_matrices, *tf.nest.flatten(d_start)
 
-        flat = (batch, units)
-        outputs = tf.reshape(states, (time, *flat)), tf.reshape(last_h, flat), tf.reshape(last_c, flat)
-        return outputs, gradient
+        return (kept[-1][3], *tf.nest.flatten(last)), gradient
 
-    states, last_h, last_c = run(projected, recurrent, *state)
-    return states, (last_h, last_c)
-
-
-def _sigmoid(x):
-    return 0.5 + 0.5 * tf.tanh(0.5 * x)  # one tanh is faster than an exponential and a division
+    top, *last = run(*biases, *matrices, *tf.nest.flatten(states))
+    return top, [last[2 * n : 2 * n + 2] for n in numbers]

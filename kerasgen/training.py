@@ -40,8 +40,9 @@ def fit(
     """Train a compiled model, from the step that its optimizer has reached to the last of `epoch_ends`.
 
     A step is ``model.gradients`` (a pure function of weights, batch, carried state and step number), then the place
-    where several workers would add up their gradients, then the update. A chunk of steps is one compiled program that
-    carries everything as plain tensors; the model's and the optimizer's variables are read before and written after it.
+    where those of several workers are added up, then the update. A chunk of steps is one program that carries
+    everything as plain tensors; the model's and the optimizer's variables are read before and written after it. Where
+    `passes` asks for it, a batch is cut into parts whose gradients are computed side by side, on a core each.
 
     Args:
         model: compiled.
@@ -49,8 +50,9 @@ def fit(
             `size` of them at a time, int32 ``(steps, batch, time + 1)``; ``batches(0, 1)`` gives the first.
         epoch_ends: the step numbers after which an epoch, real or virtual, ends: the callbacks' rhythm.
         passes: has ``gradients(weights, rows, state, step)``, ``carried`` (the list of carried-state variables, empty
-            where each batch begins anew), ``initial_state(batch_size)`` and ``compute_dtype``; None for the model
-            itself.
+            where each batch begins anew), ``initial_state(batch_size)``, ``compute_dtype``, ``fused`` (whether XLA is
+            to compile it) and ``parts(batch_size)``; where that is above 1, ``gradients`` takes the number of its part
+            and their count, too. None for the model itself.
         validate: called at the end of an epoch; what it returns is added to the logs.
         callbacks: ordinary Keras callbacks. Batch hooks are called once a chunk, as with ``steps_per_execution``. The
             logs have ``loss`` (the mean over the steps of the epoch so far; after an epoch, of that epoch), and
@@ -114,7 +116,13 @@ class _Program:
         self._variables = [v.value for v in model.trainable_variables]
         self._slots = [v.value for v in self._plain.slots] if self._plain else []
         self._carried = [v.value for v in passes.carried]
-        self._compiled = tf.function(self._steps, jit_compile=True)
+        # Side by side, two programs keep two cores busier than one program does, whose loops over time are sequential.
+        self._parts = passes.parts(self.shape[0])
+        self._whole = tf.function(self._steps, jit_compile=passes.fused and self._parts == 1)
+        self._part = tf.function(self._part_gradients, jit_compile=True)
+        self._update = self._plain
+        if self._plain and self._parts > 1:
+            self._update = tf.function(self._plain.__call__, jit_compile=True)
 
     def run(self, rows: np.ndarray) -> list[float]:
         """Make one step for each of the batches ``(count, batch, time + 1)`` and return their losses."""
@@ -123,7 +131,7 @@ class _Program:
         padded[:count] = rows
         first = int(self.model.optimizer.iterations)
         before = [tf.identity(v) for v in self._written()]
-        losses = self._compiled(tf.constant(padded), tf.constant(count)).numpy()[:count].astype(float)
+        losses = self._whole(tf.constant(padded), tf.constant(count)).numpy()[:count].astype(float)
         if not np.isfinite(losses).all():
             for variable, value in zip(self._written(), before, strict=True):
                 variable.assign(value)
@@ -137,36 +145,48 @@ class _Program:
         return [*self._variables, *self._carried, *(v.value for v in self.model.optimizer.variables)]
 
     def _steps(self, rows, count):
-        passes, optimizer = self.passes, self.model.optimizer
-        iterations = optimizer.iterations.value
+        optimizer, iterations = self.model.optimizer, self.model.optimizer.iterations.value
         first, rate = tf.convert_to_tensor(iterations), learning_rate_function(optimizer)
         weights = [tf.convert_to_tensor(v) for v in self._variables] if self._plain else []
         slots = [tf.convert_to_tensor(v) for v in self._slots]
-        state = passes.initial_state(rows.shape[1])
-        if self._carried:
-            state = tf.cast(self._carried[0], state.dtype)
+        state = [tf.cast(v, self.passes.compute_dtype) for v in self._carried]
         losses = tf.zeros((self.chunk,), tf.float64 if self.model.variable_dtype == "float64" else tf.float32)
 
         def body(i, weights, slots, state, losses):
             step = first + tf.cast(i, first.dtype)
             now = weights if self._plain else [tf.convert_to_tensor(v) for v in self._variables]
-            before = state if self._carried else tf.nest.map_structure(tf.zeros_like, state)
             # `rows[i]` would make the batches a constant of the program, which would be compiled anew at every call.
-            loss, gradients, state = passes.gradients(now, tf.gather(rows, i), before, step)
-            # Here several workers would add up their gradients.
+            loss, gradients, state = self._gradients(now, tf.gather(rows, i), state, step)
             if self._plain:
-                weights, slots = self._plain(weights, gradients, slots, rate(step), step)
+                weights, slots = self._update(weights, gradients, slots, rate(step), step)
             else:
                 optimizer.apply(gradients, self.model.trainable_variables)
             losses = tf.tensor_scatter_nd_update(losses, [[i]], [tf.cast(loss, losses.dtype)])
             return i + 1, weights, slots, state, losses
 
         carried = (tf.constant(0), weights, slots, state, losses)
-        _, weights, slots, state, losses = tf.while_loop(lambda i, *_: i < count, body, carried)
+        more = lambda i, *_: i < count  # noqa: E731
+        _, weights, slots, state, losses = tf.while_loop(more, body, carried, parallel_iterations=1)
         if self._plain:
             for variable, value in zip([*self._variables, *self._slots], [*weights, *slots], strict=True):
                 variable.assign(value)
             iterations.assign(first + tf.cast(count, first.dtype))
-        for variable in self._carried:
-            variable.assign(tf.cast(state, variable.dtype))
+        for variable, value in zip(self._carried, state, strict=True):
+            variable.assign(tf.cast(value, variable.dtype))
         return losses
+
+    def _gradients(self, weights, rows, state, step):
+        """Compute loss and gradients of a batch, and the carried state (a list of one tensor, or empty)."""
+        if self._parts == 1:
+            before = state[0] if state else self.passes.initial_state(rows.shape[0])
+            loss, gradients, last = self.passes.gradients(weights, rows, before, step)
+            return loss, gradients, [last] * len(state)
+        parts = tf.split(rows, self._parts)
+        found = [self._part(weights, part, step, tf.constant(k)) for k, part in enumerate(parts)]
+        losses, gradients = zip(*found, strict=True)
+        # Here several workers would add up theirs, too.
+        return tf.add_n(losses) / self._parts, [tf.add_n(g) / self._parts for g in zip(*gradients, strict=True)], []
+
+    def _part_gradients(self, weights, rows, step, part):
+        state = self.passes.initial_state(rows.shape[0])
+        return self.passes.gradients(weights, rows, state, step, part, self._parts)[:2]

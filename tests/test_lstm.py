@@ -7,8 +7,8 @@ from kerasgen import training
 from kerasgen.backend import keras, tf
 from kerasgen.datasets import WindowBatches
 from kerasgen.metrics import score_stream
-from kerasgen.models import LSTMPasses, stacked_lstm
-from kerasgen.recurrence import lstm
+from kerasgen.models import LSTMPasses, _dropout, stacked_lstm
+from kerasgen.recurrence import lstm_stack
 
 VOCAB, UNITS, TIME = 7, 5, 9
 
@@ -31,73 +31,90 @@ def relative(found, expected):
     return max(np.abs(f - e).max() / (np.abs(e).max() or 1.0) for f, e in zip(found, expected, strict=True))
 
 
-def weighted(states, last):
-    """A scalar that looks at outputs, each with a weight of its own; at the last h and c only where they are given."""
-    return sum(tf.reduce_sum(x * random(*x.shape, seed=5 + i)) for i, x in enumerate([states, *last]))
+WIDE = 6  # units of the second layer: no shape is another by chance
 
 
-def fast(projected, recurrent, h, c, shards, look_at_last=False):
-    """Ask the code under test: states, last state, gradients."""
+def given(batch, depth=2, scale=1.0):
+    """Random weights of each layer, initial states, in this order; all float64."""
+    flat, inputs = [], VOCAB
+    for n, units in enumerate([UNITS, WIDE][:depth]):
+        for k, shape in enumerate([(inputs, 4 * units), (units, 4 * units), (4 * units,)]):
+            flat.append(random(*shape, scale=scale * 0.8, seed=10 * n + k))
+        inputs = units
+    for n, units in enumerate([UNITS, WIDE][:depth]):
+        flat += [random(batch, units, scale=0.5, seed=20 + n), random(batch, units, seed=30 + n)]
+    return [tf.constant(x) for x in flat]
+
+
+def letters(batch):
+    """Ids with a zero input among them."""
+    return np.random.RandomState(4).randint(-1, VOCAB, (TIME, batch)).astype(np.int32)
+
+
+def mask_of(batch):
+    """Right-padded texts, each of another length, one of a single character."""
+    lengths = np.resize([TIME, 1, 4, TIME - 2], batch)
+    return np.arange(TIME)[:, None] < lengths
+
+
+def dropout_of(batch):
+    return tf.constant((np.random.RandomState(5).rand(TIME, batch, UNITS) < 0.7) / 0.7)
+
+
+def result(ours, flat, batch, depth, masked, dropped):
+    """Outputs, last states, and the gradients by every weight and initial state of a sum that looks at all of them."""
+    layers = [flat[3 * n : 3 * n + 3] for n in range(depth)]
+    states = [flat[3 * depth + 2 * n :][:2] for n in range(depth)]
+    factors = [dropout_of(batch)] if dropped else []
+    mask = mask_of(batch) if masked else None
     with tf.GradientTape() as tape:
-        tape.watch([projected, recurrent])
-        states, last = lstm(projected, recurrent, (h, c), shards)
-        result = weighted(states, last if look_at_last else [])
-    return [states, *last, *tape.gradient(result, [projected, recurrent])]
+        tape.watch(flat)
+        if ours:
+            top, last = lstm_stack(letters(batch), layers, states, factors=factors, present=mask)
+        else:
+            top, last = stock(letters(batch), layers, states, factors, mask)
+        seen = [top, *tf.nest.flatten(last)]
+        total = sum(tf.reduce_sum(x * random(*x.shape, seed=5 + i)) for i, x in enumerate(seen))
+    return [*seen, *tape.gradient(total, flat)]
 
 
-def stock(projected, recurrent, h, c, look_at_last=False):
-    """Ask Keras' layer with the identity as its kernel, so that its inputs are what the fast code is given."""
-    layer = keras.layers.LSTM(
-        UNITS, return_sequences=True, return_state=True, unit_forget_bias=False, kernel_initializer="identity",
-        dtype="float64",
-    )  # fmt: skip
-    layer.build((None, TIME, 4 * UNITS))
-    layer.cell.recurrent_kernel.assign(recurrent)
-    inputs = tf.transpose(projected, [1, 0, 2])
-    with tf.GradientTape() as tape:
-        tape.watch(inputs)
-        states, *last = layer(inputs, initial_state=[h, c])
-        result = weighted(tf.transpose(states, [1, 0, 2]), last if look_at_last else [])
-    d_inputs, d_recurrent = tape.gradient(result, [inputs, layer.cell.recurrent_kernel.value])
-    return [tf.transpose(states, [1, 0, 2]), *last, tf.transpose(d_inputs, [1, 0, 2]), d_recurrent]
+def stock(ids, layers, states, factors, mask):
+    """Go through Keras' own layers."""
+    x, last = tf.transpose(tf.one_hot(ids, VOCAB, dtype=tf.float64), [1, 0, 2]), []
+    for n, (weights, before) in enumerate(zip(layers, states, strict=True)):
+        layer = keras.layers.LSTM(before[0].shape[1], return_sequences=True, return_state=True, dtype="float64")
+        layer.build((None, TIME, x.shape[-1]))
+        fixed = [v.value for v in layer.non_trainable_variables]
+        kwargs = dict(initial_state=before, mask=None if mask is None else mask.T)
+        (x, *state), _ = layer.stateless_call(weights, fixed, x, **kwargs)
+        last += state
+        top = tf.transpose(x, [1, 0, 2])
+        x = x * tf.transpose(factors[n], [1, 0, 2]) if n < len(factors) else x
+    return top, last
 
 
-compiled = tf.function(fast, jit_compile=True)
-
-
-def given(batch):
-    return [
-        tf.constant(random(TIME, batch, 4 * UNITS, scale=1.5, seed=1)),
-        tf.constant(random(UNITS, 4 * UNITS, scale=0.6, seed=2)),
-        tf.constant(random(batch, UNITS, scale=0.5, seed=3)),
-        tf.constant(random(batch, UNITS, seed=4)),
-    ]
+compiled = tf.function(result, jit_compile=True)
 
 
 @pytest.mark.parametrize("jit", [False, True], ids=["eager", "jit"])
-@pytest.mark.parametrize("shards", [1, 2])
-@pytest.mark.parametrize("batch", [1, 3, 4])
-def test_float64_outputs_and_gradients_agree_with_stock_keras(batch, shards, jit):
-    assert relative((compiled if jit else fast)(*given(batch), shards), stock(*given(batch))) < 1e-6
+@pytest.mark.parametrize("dropped", [False, True], ids=["", "dropout"])
+@pytest.mark.parametrize("masked", [False, True], ids=["", "masked"])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_float64_outputs_and_gradients_agree_with_stock_keras(batch, masked, dropped, jit):
+    case = given(batch), batch, 2, masked, dropped
+    assert relative((compiled if jit else result)(True, *case), result(False, *case)) < 1e-6
 
 
-def test_a_gradient_through_the_last_state_is_that_of_stock_keras():
-    assert relative(fast(*given(3), 1, look_at_last=True), stock(*given(3), look_at_last=True)) < 1e-6
-
-
-def test_no_gradient_flows_into_the_first_state():
-    projected, recurrent, h, c = given(2)
-    with tf.GradientTape() as tape:
-        tape.watch([h, c])
-        result = weighted(lstm(projected, recurrent, (h, c))[0], [])
-    assert tape.gradient(result, [h, c]) == [None, None]
+def test_one_layer_agrees_with_stock_keras():
+    case = given(4, depth=1), 4, 1, True, False
+    assert relative(result(True, *case), result(False, *case)) < 1e-6
 
 
 def test_saturated_gates_stay_finite_and_exact():
-    projected, *rest = given(2)
-    found = fast(projected * 300, *rest, 1)
+    case = given(2, scale=200), 2, 2, False, False
+    found = result(True, *case)
     assert all(np.isfinite(x).all() for x in found)
-    assert relative(found[:3], stock(projected * 300, *rest)[:3]) < 1e-6
+    assert relative(found[:5], result(False, *case)[:5]) < 1e-6
 
 
 def model_of(dropout=0.0, dtype="float32", seed=0):
@@ -143,11 +160,10 @@ def test_every_seed_that_the_command_takes_makes_a_model(seed):
     LSTMPasses(model, seed=seed).gradients(values(model), rows_of(), LSTMPasses(model).initial_state(4), 0)
 
 
-@pytest.mark.parametrize("shards", [1, 2])
-@pytest.mark.parametrize("batch", [1, 3, 4])
-def test_logits_are_those_of_the_stock_model(batch, shards):
+@pytest.mark.parametrize("batch", [1, 3])
+def test_logits_are_those_of_the_stock_model(batch):
     model, ids = model_of(dropout=0.5), rows_of(batch)
-    passes = LSTMPasses(model, shards=shards)
+    passes = LSTMPasses(model)
     logits, _ = passes.logits(values(model), ids, passes.initial_state(batch))
     assert logits.shape == (TIME + 1, batch, VOCAB)
     np.testing.assert_allclose(np.transpose(logits, [1, 0, 2]), model(ids, training=False), rtol=0, atol=1e-5)
@@ -208,12 +224,44 @@ def test_the_masks_are_a_function_of_seed_and_step(kind, target):
 
 
 def test_dropout_hides_its_share_and_keeps_the_mean():
-    passes = LSTMPasses(model_of())
-    mask = np.asarray(passes._mask((400, 500), 0.3, tf.constant(7), 1))
-    assert set(np.unique(mask)) == {0.0, np.float32(1 / 0.7)}
-    assert (mask == 0).mean() == pytest.approx(0.3, abs=0.005)
-    other = np.asarray(passes._mask((400, 500), 0.3, tf.constant(7), 2))
-    assert np.mean((mask == 0) & (other == 0)) == pytest.approx(0.09, abs=0.005)  # the layers' masks are independent
+    def mask(seed, step):
+        return np.asarray(_dropout(tf.range(200_000), 0.3, seed, tf.constant(step), "float32"))
+
+    first, others = mask((0, 1), 7), [mask((0, 1), 8), mask((0, 3), 7), mask((1, 1), 7)]
+    assert set(np.unique(first)) == {0.0, np.float32(1 / 0.7)}
+    assert (first == 0).mean() == pytest.approx(0.3, abs=0.005)
+    for other in others:  # steps, layers and seeds are independent of each other, and neighbours, too
+        assert np.mean((first == 0) & (other == 0)) == pytest.approx(0.09, abs=0.005)
+    assert np.mean((first[1:] == 0) & (first[:-1] == 0)) == pytest.approx(0.09, abs=0.005)
+
+
+@pytest.mark.parametrize("target", ["every", "next"])
+def test_the_parts_of_a_batch_add_up_to_the_whole(target):
+    model = model_of(dropout=0.5, dtype="float64")
+    passes = LSTMPasses(model, target=target, recurrent_dropout=0.2)
+
+    def gradients(rows, *part):
+        state = passes.initial_state(len(rows))
+        loss, found, _ = passes.gradients(values(model), tf.constant(rows), state, tf.constant(3), *part)
+        return [loss, *found]
+
+    rows = rows_of(6)
+    parts = [gradients(rows[3 * k : 3 * k + 3], tf.constant(k), 2) for k in (0, 1)]
+    assert relative([(a + b) / 2 for a, b in zip(*parts, strict=True)], gradients(rows)) < 1e-9
+
+
+@pytest.mark.parametrize("target", ["every", "next"])
+def test_without_fused_passes_the_stock_layers_learn_the_same(target):
+    def train(fused):
+        model = model_of(dropout=0.4, dtype="float64")
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(optimizer=keras.optimizers.AdamW(0.01, global_clipnorm=0.5), loss=loss)
+        passes = LSTMPasses(model, target=target, recurrent_dropout=0.2, seed=4, fused=fused)
+        batches = WindowBatches(np.random.RandomState(1).randint(0, VOCAB, 300), TIME, batch_size=8)
+        training.fit(model, batches, passes=passes, epoch_ends=[6], chunk=3)
+        return model.get_weights()
+
+    assert relative(train(True), train(False)) < 1e-6
 
 
 @pytest.mark.parametrize("clip", [None, 0.05])

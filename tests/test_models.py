@@ -140,6 +140,17 @@ def test_plain_fit_gives_the_same_weights(batch_size, carry_state, recurrent_dro
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("carry_state", [False, True], ids=["reset", "carry"])
+def test_without_fused_passes_the_stock_layers_learn_the_same(carry_state):
+    penalties = dict(recurrent_dropout=0.2, recurrent_l2=2**-7, batch_size=4, carry_state=carry_state, seed=3)
+    fused, stock = model_of(**penalties), model_of(**penalties)
+    stock.fused = False
+    losses = [training.fit(m, batches_of(4), epoch_ends=[12], chunk=6).history["loss"] for m in (fused, stock)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-9)
+    for found, expected in zip(weights_of(fused), weights_of(stock), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
 def test_dropout_hides_other_units_at_each_step_and_only_in_training():
     model = model_of(recurrent_dropout=0.5, seed=3, units=40, weights=notebook_weights(1, 5, 40, 0.3))
     masks = np.array([np.asarray(model._dropout_mask(step))[:, 0] for step in range(50)])
