@@ -50,7 +50,15 @@ class CommonConfig:
     seed: int = _setting(0, "the same seed gives the same model and the same texts", group="computing")
     device: Literal["auto", "cpu", "gpu", "tpu"] = _setting("auto", "where to compute")
     dtype: Literal["float32", "float64", "mixed_bfloat16", "mixed_float16"] = _setting("float32", "the precision")
+    fused: bool = _setting(
+        True, "train by kerasgen's own passes over time; --no-fused takes Keras' layers, as a GPU does (cuDNN)"
+    )
     quiet: bool = _setting(False, "print the generated texts and nothing else")
+
+    @property
+    def computes_fused(self) -> bool:
+        """Whether to train by kerasgen's own passes; on a GPU, Keras' layers are the faster ones."""
+        return self.fused and self.device != "gpu"
 
     def __post_init__(self) -> None:
         for name, (holds, rule) in _RULES.items():

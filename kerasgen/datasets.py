@@ -95,8 +95,7 @@ class NameBatches:
 
     def __init__(self, rows: np.ndarray, batch_size: int = 1, *, seed: int = 0, order: np.ndarray | None = None):
         self.rows, self.batch_size, self.seed = rows, batch_size, seed
-        self._fixed = order
-        self._orders = _Orders(len(rows), seed)
+        self._orders = _Orders(len(rows), seed, order)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -105,15 +104,12 @@ class NameBatches:
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the order of a pass, ints ``(names,)``."""
-        return self._orders(epoch) if self._fixed is None else self._fixed
+        return self._orders(epoch)
 
     def __call__(self, first: int, count: int) -> np.ndarray:
         """Return the batches of the steps ``first ... first + count - 1``, int32 ``(count, batch, time + 1)``."""
-        examples = np.arange(first * self.batch_size, (first + count) * self.batch_size)
-        epochs, places = np.divmod(examples, len(self.rows))
-        chosen = np.empty_like(examples)
-        for epoch in np.unique(epochs):
-            chosen[epochs == epoch] = self.order(int(epoch))[places[epochs == epoch]]
+        passes = self._orders.walk(first * self.batch_size, (first + count) * self.batch_size)
+        chosen = np.concatenate([examples for _, examples in passes])
         return self.rows[chosen].reshape(count, self.batch_size, -1)
 
     def chunks(self, first: int, end: int, size: int) -> Iterator[np.ndarray]:
@@ -179,7 +175,7 @@ class WindowBatches:
                 f"a text must be long enough for two windows of {seq_len} characters; what is left to learn from has "
                 f"{len(self.ids)}; give more text or lower --seq-len"
             )
-        self._order = _Orders(self.windows, seed)
+        self._orders = _Orders(self.windows, seed)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -188,14 +184,9 @@ class WindowBatches:
 
     def starts(self, first: int, count: int) -> np.ndarray:
         """Return where the windows of some steps begin, ints ``(count, batch)``."""
-        windows = np.arange(first * self.batch_size, (first + count) * self.batch_size)
-        epochs, places = np.divmod(windows, self.windows)
-        starts = np.empty_like(windows)
-        for epoch in np.unique(epochs):
-            here = epochs == epoch
-            offset = 0 if self.stride else _generator(self.seed, int(epoch), 1).integers(self._offsets)
-            starts[here] = self._order(int(epoch))[places[here]] * (self.stride or self.seq_len) + offset
-        return starts.reshape(count, self.batch_size)
+        passes = self._orders.walk(first * self.batch_size, (first + count) * self.batch_size)
+        starts = [windows * (self.stride or self.seq_len) + self._offset(epoch) for epoch, windows in passes]
+        return np.concatenate(starts).reshape(count, self.batch_size)
 
     def __call__(self, first: int, count: int) -> np.ndarray:
         """Return the batches of the steps ``first ... first + count - 1``, int32 ``(count, batch, seq_len + 1)``."""
@@ -210,19 +201,40 @@ class WindowBatches:
         counted = tf.data.Dataset.range(0, end - first, size)
         return counted.map(lambda i: tf.gather(ids, starts[i : i + size, :, None] + inside)).prefetch(2)
 
+    def _offset(self, epoch: int) -> int:
+        return 0 if self.stride else int(_generator(self.seed, epoch, 1).integers(self._offsets))
+
 
 class _Orders:
-    """Permutations, a function of (seed, epoch); the last few are kept."""
+    """Endless passes over some examples, each in an order that is a function of (seed, epoch); the last few are kept.
 
-    def __init__(self, count: int, seed: int):
-        self.count, self.seed = count, seed
+    Args:
+        count: the number of examples.
+        seed: the key of the orders.
+        fixed: one order for every pass instead.
+    """
+
+    def __init__(self, count: int, seed: int, fixed: np.ndarray | None = None):
+        self.count, self.seed, self.fixed = count, seed, fixed
         self._kept: dict[int, np.ndarray] = {}
 
     def __call__(self, epoch: int) -> np.ndarray:
+        if self.fixed is not None:
+            return self.fixed
         if epoch not in self._kept:
             order = _generator(self.seed, epoch).permutation(self.count)
             self._kept = {**dict(list(self._kept.items())[-3:]), epoch: order}
         return self._kept[epoch]
+
+    def walk(self, first: int, end: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the examples at the places ``first ... end - 1`` of the endless sequence, pass by pass.
+
+        Yields:
+            The number of a pass and those of its examples that lie between, ints; one pass at the least.
+        """
+        for epoch in range(first // self.count, max(first, end - 1) // self.count + 1):
+            begin = epoch * self.count
+            yield epoch, self(epoch)[max(first - begin, 0) : end - begin]
 
 
 def _generator(seed: int, epoch: int, stream: int = 0) -> np.random.Generator:

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from kerasgen import artifacts, config, console, corpora
@@ -11,7 +11,6 @@ from kerasgen.files import bundled, check_writable
 from kerasgen.vocab import CharVocab
 
 SHOWN = 7  # names shown on the way, as in the notebook
-ORDER = 3  # of the n-grams: the best of 2, 3 and 4 on names
 MEASURED = 1000  # names by which the share of new ones is measured
 ABOUT = """Learn a list of names, one a line, and invent new ones; save the model.
 
@@ -53,66 +52,39 @@ def train(settings: config.DinoConfig) -> None:
     if corpus.note:
         console.note(corpus.note)
 
-    from kerasgen import datasets
+    from kerasgen import recipes
 
-    names = datasets.read_names(corpus.text, corpus.name)
-    split = datasets.split_names(names, settings.holdout)
-    vocab = CharVocab.from_text([*"".join(names), datasets.STOP])
-    check_prefix(settings, vocab)
+    recipe = recipes.NamesRecipe(settings, corpus)
+    check_prefix(settings, recipe.vocab)
     path = Path(settings.save_dir) / f"my-{corpus.name}.keras"
     check_writable(path.parent)
     if path.exists():
-        artifacts.check_kind(artifacts.read(path), "names")
-    rows = datasets.encode_names(split.train, vocab)
-    order = datasets.notebook_order(len(rows), settings.shuffle_seed) if settings.shuffle == "once" else None
-    batches = datasets.NameBatches(rows, settings.batch_size, seed=settings.seed, order=order)
-    steps = settings.epochs * batches.steps_per_epoch if settings.epochs else settings.steps
+        artifacts.check_kind(artifacts.read(path), recipe.kind)
 
-    from kerasgen import backend, training
+    from kerasgen import training
     from kerasgen.backend import keras, tf
-    from kerasgen.generator import Generator
 
-    backend.use_one_thread()
-    if settings.batch_size == 1:
-        backend.fuse_small_loops()
-    place = backend.device(settings.device)
-    with tf.device(place):
-        model = build(settings, len(vocab), steps)
-        known = set(names)
-        generator = Generator(model, vocab, stop=datasets.STOP, is_known=known.__contains__, device=place)
+    with tf.device(recipe.device()):
+        model = recipe.build()
+        generator = recipe.generator(model)
         report = keras.callbacks.LambdaCallback(on_epoch_end=reporter(generator, settings))
         started = time.perf_counter()
-        with console.progress_bar(steps, settings.quiet) as bar:
+        with console.progress_bar(recipe.steps, settings.quiet) as bar:
             training.fit(
                 model,
-                batches,
-                epoch_ends=training.epoch_ends(steps, settings.sample_every),
+                recipe.batches,
+                passes=recipe.passes(model),
+                epoch_ends=recipe.epoch_ends(),
                 callbacks=[bar] if settings.quiet else [bar, report],
-                first_smoothed_loss=training.notebook_first_loss(len(vocab), SHOWN),
-                chunk=max(1, 2000 // settings.batch_size),
+                first_smoothed_loss=recipe.first_smoothed_loss,
+                chunk=recipe.chunk,
             )
         seconds = time.perf_counter() - started
-        scores = measure(model, vocab, split)
-    card = {
-        "kind": "names",
-        "stop": datasets.STOP,
-        "lower_case": True,
-        "config": {k: v for k, v in asdict(settings).items() if k in TRAINING_KEYS},
-        "data": {"name": corpus.name, "sha256": corpus.sha256, "names": len(names), "distinct": len(known)},
-        "training": {"steps": steps, "seconds": round(seconds, 2)},
-        "scores": scores,
-    }
-    artifacts.save(path, model, vocab, card, names)
-    generator.card = card
+        generator.card = recipe.card(generator, round(seconds, 2))
+    artifacts.save(path, model, recipe.vocab, generator.card, recipe.known)
 
     show(generator, invent(generator, settings), settings)
-    console.note(f"{steps:,} steps in {seconds:.1f} s; saved {path}", settings.quiet)
-
-
-TRAINING_KEYS = {
-    "units", "recurrent_dropout", "recurrent_l2", "carry_state", "init", "init_scale", "init_seed", "batch_size",
-    "learning_rate", "schedule", "momentum", "clipvalue", "shuffle", "shuffle_seed", "holdout", "seed", "dtype",
-}  # fmt: skip
+    console.note(f"{recipe.steps:,} steps in {seconds:.1f} s; saved {path}", settings.quiet)
 
 
 def find_model(settings: config.DinoConfig) -> Path:
@@ -126,40 +98,6 @@ def find_model(settings: config.DinoConfig) -> Path:
 def check_prefix(settings: config.DinoConfig, vocab: CharVocab) -> None:
     """Refuse a prefix that can't be gone on from, before anything slow begins."""
     vocab.encode(settings.prefix)
-
-
-def build(settings: config.DinoConfig, vocab_size: int, steps: int):
-    """Make the model and compile it in the ordinary Keras way."""
-    from kerasgen import models
-    from kerasgen.backend import keras
-
-    if settings.dtype == "float64":
-        keras.config.set_floatx("float64")  # else the optimizer would keep the learning rate in single precision
-    seed = settings.seed if settings.init_seed is None else settings.init_seed
-    model = models.NameRNN(
-        vocab_size,
-        settings.units,
-        recurrent_dropout=settings.recurrent_dropout,
-        recurrent_l2=settings.recurrent_l2,
-        carry_state=settings.carry_state,
-        batch_size=settings.batch_size,
-        seed=seed,
-        dtype=settings.dtype,
-        name="dino",
-    )
-    if settings.init == "normal":
-        initial = models.notebook_weights(seed, vocab_size, settings.units, settings.init_scale)
-        for variable, value in zip(model.trainable_variables, initial, strict=True):
-            variable.assign(value)
-    schedules = keras.optimizers.schedules
-    rate = {
-        "constant": settings.learning_rate,
-        "linear": schedules.PolynomialDecay(settings.learning_rate, steps, end_learning_rate=0.0),
-        "cosine": schedules.CosineDecay(settings.learning_rate, steps),
-    }[settings.schedule]
-    sgd = keras.optimizers.SGD(learning_rate=rate, momentum=settings.momentum, clipvalue=settings.clipvalue)
-    model.compile(optimizer=sgd, loss=models.nats_per_name, auto_scale_loss=False)
-    return model
 
 
 def reporter(generator, settings: config.DinoConfig):
@@ -183,32 +121,6 @@ def invent(generator, settings: config.DinoConfig) -> list[str]:
     """Generate the names that were asked for."""
     keys = ("prefix", "temperature", "top_k", "top_p", "min_length", "max_length", "seed", "unique", "novel_only")
     return generator.generate(settings.num_samples, **{key: getattr(settings, key) for key in keys})
-
-
-def measure(model, vocab: CharVocab, split) -> dict:
-    """Score the part that was held back, beside counting n-grams; the training names where nothing was."""
-    from kerasgen import datasets, metrics
-
-    part, names = next(
-        (label, part)
-        for label, part in [
-            ("validation", split.validation),
-            ("held out", split.test),
-            ("in sample", sorted(set(split.train))),
-        ]
-        if part
-    )
-    score = metrics.score_rows(lambda ids: model(ids), datasets.encode_names(names, vocab))
-    ngrams = metrics.NgramModel((vocab.encode(name + datasets.STOP) for name in split.train), ORDER, len(vocab))
-    baseline = ngrams.score([vocab.encode(name + datasets.STOP) for name in names])
-    return {
-        "part": part,
-        "names": len(names),
-        "nats_per_char": score.nats_per_char,
-        "bits_per_char": score.bits_per_char,
-        "ngram_nats_per_char": baseline.nats_per_char,
-        "ngram_bits_per_char": baseline.bits_per_char,
-    }
 
 
 def capitalised(name: str) -> str:

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from kerasgen import artifacts, config, console, corpora
@@ -11,14 +11,7 @@ from kerasgen.errors import BadInputError, MissingFileError, reason
 from kerasgen.files import bundled, check_writable
 from kerasgen.vocab import CharVocab
 
-START = "\n"  # stands before a text: a line begins
 OPENING = "\n\n"  # what a poem of its own follows: a stanza has ended
-ORDER = 4  # of the n-grams: the best of 3, 4 and 5 on the Sonnets
-TRAINING_KEYS = {
-    "units", "dropout", "recurrent_dropout", "lower_case", "seq_len", "stride", "target", "batch_size", "epochs",
-    "scratch_epochs", "learning_rate", "next_learning_rate", "schedule", "weight_decay", "clipnorm", "patience",
-    "holdout", "seed", "dtype", "from_scratch",
-}  # fmt: skip
 TEMPERATURES = (0.2, 0.5, 1.0, 1.2)  # of the samples after an epoch
 ABOUT = """Go on from a prompt in the manner of a text; learn that text.
 
@@ -180,58 +173,50 @@ def train(settings: config.ShakespeareConfig, prompt: str):
     corpus = corpora.read(settings.data, default="shakespeare")
     if corpus.note:
         console.note(corpus.note)
-    text = corpus.text.lower() if settings.lower_case else corpus.text
     path = Path(settings.save_dir) / f"my-{corpus.name}.keras"
     if path.exists():
         artifacts.check_kind(artifacts.read(path), "prose")
 
-    import numpy as np
+    from kerasgen import recipes
 
-    from kerasgen import backend, datasets, score, training
+    recipe = recipes.ProseRecipe(settings, corpus)
+    found, why = find_trained(settings, recipe.vocab)
+    if found:
+        recipe = recipes.ProseRecipe(settings, corpus, found.vocab)
+    fold(prompt, recipe.vocab, {"lower_case": settings.lower_case}, settings.on_unknown, quiet=True)
+
+    from kerasgen import training
     from kerasgen.backend import keras, tf
-    from kerasgen.generator import Generator
-    from kerasgen.models import LSTMPasses
 
-    split = datasets.split_text(text, settings.holdout)
-    place = backend.device(settings.device)
-    with tf.device(place):
-        model, vocab, found, why = begin(settings, text)
-        fold(prompt, vocab, {"lower_case": settings.lower_case}, settings.on_unknown, quiet=True)
+    with tf.device(recipe.device()):
+        if found:
+            model = artifacts.load(found, compile=True)
+            why += "" if getattr(model, "optimizer", None) is None else " with its optimizer's state"
+            recipe.go_on(model)
+        else:
+            model = recipe.build()
         console.note(f"learning {corpus.name}: {why}", settings.quiet)
-        ids = np.array(vocab.encode(split.train), np.int32)
-        batches = datasets.WindowBatches(
-            ids, settings.seq_len, stride=settings.stride, batch_size=settings.batch_size, seed=settings.seed
-        )
         check_writable(path.parent)
-        epochs = settings.epochs or settings.scratch_epochs
-        first = compile_model(model, settings, epochs * batches.steps_per_epoch, found)
-        passes = LSTMPasses(
-            model, target=settings.target, recurrent_dropout=settings.recurrent_dropout, seed=settings.seed
-        )
-        card = {"kind": "prose", "start": START, "lower_case": settings.lower_case}
-        poet = Generator(passes, vocab, start=START, card=card, device=place)
-        validate = None
-        if split.validation:
-            validate = lambda: {"val_bits_per_char": score(poet, split.validation).bits_per_char}  # noqa: E731
+        poet = recipe.generator(model)
         stopping = keras.callbacks.EarlyStopping(
             "val_bits_per_char", mode="min", patience=settings.patience, restore_best_weights=True
         )
         report = keras.callbacks.LambdaCallback(on_epoch_end=reporter(poet, settings))
+        first = int(model.optimizer.iterations)
         started = time.perf_counter()
-        total = epochs * batches.steps_per_epoch
-        with console.progress_bar(total, settings.quiet, first, settings.batch_size * settings.seq_len) as bar:
+        with console.progress_bar(recipe.steps, settings.quiet, first, settings.batch_size * settings.seq_len) as bar:
             training.fit(
                 model,
-                batches,
-                passes=passes,
-                epoch_ends=[first + batches.steps_per_epoch * (epoch + 1) for epoch in range(epochs)],
-                validate=validate,
-                callbacks=[bar, *[stopping] * bool(validate), *[report] * (not settings.quiet)],
-                chunk=20,
+                recipe.batches,
+                passes=recipe.passes(model),
+                epoch_ends=recipe.epoch_ends(first),
+                validate=lambda: recipe.validate(poet),
+                callbacks=[bar, *[stopping] * bool(recipe.split.validation), *[report] * (not settings.quiet)],
+                chunk=recipe.chunk,
             )
         seconds = time.perf_counter() - started
-        poet.card = card | describe(settings, corpus, poet, split, seconds)
-    artifacts.save(path, model, vocab, poet.card, [], optimizer=settings.save_optimizer)
+        poet.card = recipe.card(poet, round(seconds, 1))
+    artifacts.save(path, model, recipe.vocab, poet.card, recipe.known, optimizer=settings.save_optimizer)
     scores = poet.card["scores"]
     console.note(
         f"{scores['part']}: {scores['bits_per_char']:.4f} bits/char (counting n-grams: "
@@ -241,63 +226,30 @@ def train(settings: config.ShakespeareConfig, prompt: str):
     return poet
 
 
-def begin(settings: config.ShakespeareConfig, text: str):
-    """Return the model to train, its vocabulary, whether it was found trained, and a line that says where."""
-    from kerasgen.models import stacked_lstm
+def find_trained(settings: config.ShakespeareConfig, vocab: CharVocab) -> tuple[artifacts.Contents | None, str]:
+    """Return the model to go on from, or None for a new one, and a line that says which and why.
 
-    path = find_model(settings)
-    if not settings.from_scratch and path.exists():
-        contents = artifacts.read(path)
-        strange = sorted({char for char in text if char not in contents.vocab})
-        if not strange and contents.card["kind"] == "prose":
-            model = artifacts.load(contents, compile=True)
-            state = "" if getattr(model, "optimizer", None) is None else " with its optimizer's state"
-            return model, contents.vocab, True, f"going on from {path}{state}"
-        fault = f"{path} never saw {''.join(strange)[:20]!r}" if strange else f"{path} is no model of prose"
-        why = f"a new model, since {fault}"
-    else:
-        why = "a new model"
-    vocab = CharVocab.from_text({*text, START})
-    model = stacked_lstm(len(vocab), settings.units, dropout=settings.dropout, dtype=settings.dtype, seed=settings.seed)
-    return model, vocab, False, why
-
-
-def compile_model(model, settings: config.ShakespeareConfig, steps: int, trained: bool) -> int:
-    """Compile in the ordinary Keras way; return the number of steps that the optimizer has behind it.
-
-    A trained model goes on at a constant rate, and with the optimizer's state where it was loaded with it.
+    Args:
+        settings: those of the command.
+        vocab: the characters that it must know.
     """
-    from kerasgen.backend import keras
-
-    old = getattr(model, "optimizer", None)
-    rate = settings.learning_rate
-    if trained:
-        rate = settings.next_learning_rate
-    elif settings.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0, steps - steps // 20, warmup_target=rate, warmup_steps=max(1, steps // 20)
-        )
-    optimizer = keras.optimizers.AdamW(
-        rate, weight_decay=settings.weight_decay, beta_2=0.99, global_clipnorm=settings.clipnorm
-    )
-    optimizer.build(model.trainable_variables)
-    if old is not None and len(_state(old)) == len(_state(optimizer)):
-        for variable, value in zip(_state(optimizer), _state(old), strict=True):
-            variable.assign(value)
-    model.compile(optimizer=optimizer, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    return int(optimizer.iterations)
-
-
-def _state(optimizer) -> list:
-    """Return an optimizer's variables but for the learning rate, which a schedule replaces."""
-    return [variable for variable in optimizer.variables if variable.name != "learning_rate"]
+    path = find_model(settings)
+    if settings.from_scratch or not path.exists():
+        return None, "a new model"
+    contents = artifacts.read(path)
+    strange = "".join(char for char in vocab.chars if char not in contents.vocab)
+    if strange:
+        return None, f"a new model, since {path} never saw {strange[:20]!r}"
+    if contents.card["kind"] != "prose":
+        return None, f"a new model, since {path} is no model of prose"
+    return contents, f"going on from {path}"
 
 
 def reporter(poet, settings: config.ShakespeareConfig):
     """Return what prints the scores and samples at several temperatures after an epoch."""
 
     def report(epoch, logs):
-        measured = ", ".join(f"{name} {value:.4f}" for name, value in logs.items() if name != "smoothed_loss")
+        measured = ", ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "val_bits_per_char") if name in logs)
         print(f"Epoch {epoch + 1}: {measured}")
         for temperature in TEMPERATURES:
             sample = "".join(poet.stream(OPENING, length=160, temperature=temperature, seed=settings.seed))
@@ -305,42 +257,6 @@ def reporter(poet, settings: config.ShakespeareConfig):
         print()
 
     return report
-
-
-def describe(settings: config.ShakespeareConfig, corpus, poet, split, seconds: float) -> dict:
-    """Return what the model's card tells of its training."""
-    from kerasgen import metrics, score
-
-    passes, vocab = poet.model, poet.vocab
-    part, text = next(
-        (label, text)
-        for label, text in [
-            ("validation", split.validation),
-            ("held out", split.test),
-            ("in sample", split.train),
-        ]
-        if text
-    )
-    result = score(poet, text)
-    ngrams = metrics.NgramModel([vocab.encode(split.train)], ORDER, len(vocab)).score([vocab.encode(text)])
-    return {
-        "config": {
-            **{k: v for k, v in asdict(settings).items() if k in TRAINING_KEYS},
-            "units": passes.lstms[0].units,  # those of the model, which may be an older one that was gone on with
-            "dropout": passes.rates[0],
-            "dtype": passes.out.dtype_policy.name,
-        },
-        "data": {"name": corpus.name, "sha256": corpus.sha256, "characters": len(corpus.text)},
-        "training": {"steps": int(passes.model.optimizer.iterations), "seconds": round(seconds, 1)},
-        "scores": {
-            "part": part,
-            "characters": len(text),
-            "nats_per_char": result.nats_per_char,
-            "bits_per_char": result.bits_per_char,
-            "ngram_nats_per_char": ngrams.nats_per_char,
-            "ngram_bits_per_char": ngrams.bits_per_char,
-        },
-    }
 
 
 if __name__ == "__main__":

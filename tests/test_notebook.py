@@ -8,10 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from kerasgen import dino, training
+from kerasgen import corpora, recipes, training
 from kerasgen.backend import keras
 from kerasgen.config import DinoConfig
-from kerasgen.datasets import NameBatches, encode_names, notebook_order, read_names
 from kerasgen.generator import Generator, notebook_uniforms
 from kerasgen.models import NameRNN
 from kerasgen.vocab import CharVocab
@@ -94,12 +93,10 @@ def test_the_scores_say_that_they_are_in_sample(run):
 
 def ours(text, steps, every=1000, **settings):
     """Train in the notebook's way in this process; give ``(step, smoothed loss, names)``."""
-    names = read_names(text, "the test")
-    vocab = CharVocab.from_text("".join(names) + "\n")
-    config = DinoConfig(dtype="float64", carry_state=True, shuffle="once", holdout="none", **settings)
-    order = notebook_order(len(names), config.shuffle_seed)
-    model = dino.build(config, len(vocab), steps)
-    generator = Generator(model, vocab, stop="\n")
+    config = DinoConfig(dtype="float64", carry_state=True, shuffle="once", holdout="none", steps=steps, **settings)
+    recipe = recipes.NamesRecipe(config, corpora.Text("the test", text, sha256=""))
+    model = recipe.build()
+    generator = recipe.generator(model)
     uniforms, reports = notebook_uniforms(7, 50), []
 
     def report(epoch, logs):
@@ -107,12 +104,12 @@ def ours(text, steps, every=1000, **settings):
 
     training.fit(
         model,
-        NameBatches(encode_names(names, vocab), order=order),
+        recipe.batches,
         epoch_ends=list(range(1, steps + 1, every)),
         callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=report)],
-        first_smoothed_loss=training.notebook_first_loss(len(vocab), 7),
+        first_smoothed_loss=recipe.first_smoothed_loss,
     )
-    return reports, names, vocab
+    return reports, recipe.known, recipe.vocab
 
 
 def compare(text, steps, *, units=50, init_seed=1, init_scale=0.01, shuffle_seed=0, learning_rate=0.01):

@@ -5,9 +5,10 @@ import csv
 import numpy as np
 import pytest
 
-from kerasgen import dino, training
+from kerasgen import recipes, training
 from kerasgen.backend import keras, tf
 from kerasgen.config import DinoConfig
+from kerasgen.corpora import Text
 from kerasgen.datasets import NameBatches, encode_names
 from kerasgen.errors import FailedError
 from kerasgen.vocab import CharVocab
@@ -30,7 +31,7 @@ def batches_of(batch_size=1):
 
 def model_of(optimizer=None, steps=30, **settings):
     settings = {"units": 8, "init_scale": 0.3, "learning_rate": 0.05, **settings}
-    model = dino.build(DinoConfig(**settings), len(VOCAB), steps)
+    model = recipes.NamesRecipe(DinoConfig(steps=steps, **settings), Text("friends", "\n".join(NAMES), "")).build()
     if optimizer:
         model.compile(optimizer=optimizer, loss=model.loss, auto_scale_loss=False)
     return model
@@ -213,4 +214,4 @@ def test_the_program_is_compiled_once(monkeypatch):
     monkeypatch.setattr(training, "_Program", remember)
     training.fit(model_of(), batches_of(), epoch_ends=[1, 8, 30], chunk=4)
     (program,) = programs
-    assert program._compiled.experimental_get_tracing_count() == 1
+    assert program._whole.experimental_get_tracing_count() == 1
