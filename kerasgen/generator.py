@@ -209,7 +209,7 @@ class Generator:
             tf.constant(options["min_length"]),
             given,
         )
-        return ids.numpy().T, last.numpy(), state, done.numpy()
+        return ids.numpy(), last.numpy(), state, done.numpy()
 
     @property
     def _float(self):
@@ -217,32 +217,38 @@ class Generator:
 
     def _compile(self, size, max_length, top_k, top_p, greedy):
         step, stop, dtype = self.step, self._stop, self._float
+        rows = size // 2 if size == BLOCK else size  # a block is two programs side by side: a core each
 
-        def loop(last, state, offset, end, key, temperature, min_length, uniforms):
-            state = tf.nest.map_structure(lambda s: tf.repeat(s, size, axis=0), state)
+        def loop(first, last, state, offset, end, key, temperature, min_length, uniforms):
+            state = tf.nest.map_structure(lambda s: tf.repeat(s, rows, axis=0), state)
 
             def body(position, ids, state, done, out):
                 if uniforms is None:
-                    uniform = tf.random.stateless_uniform(
-                        (size,), tf.stack([key, tf.cast(position, tf.int64)]), alg="philox", dtype=dtype
-                    )
+                    seed = tf.stack([key, tf.cast(position, tf.int64)])
+                    uniform = tf.random.stateless_uniform((size,), seed, alg="philox", dtype=dtype)
                 else:
                     uniform = tf.gather(uniforms, position)
                 ids, state = step(
-                    ids, state, uniform, temperature, stop_allowed=position >= min_length, top_k=top_k, top_p=top_p,
-                    greedy=greedy,
+                    ids, state, tf.slice(uniform, [first], [rows]), temperature, stop_allowed=position >= min_length,
+                    top_k=top_k, top_p=top_p, greedy=greedy,
                 )  # fmt: skip
                 done = done | (ids == stop)
                 out = tf.tensor_scatter_nd_update(out, [[position - offset]], tf.where(done, -1, ids)[None])
                 return position + 1, ids, state, done, out
 
-            out = tf.fill((max_length, size), -1)
+            out = tf.fill((max_length, rows), -1)
             going = lambda position, ids, state, done, out: (position < end) & ~tf.reduce_all(done)  # noqa: E731
-            start = (offset, tf.fill((size,), last), state, tf.zeros((size,), tf.bool), out)
+            start = (offset, tf.fill((rows,), last), state, tf.zeros((rows,), tf.bool), out)
             _, ids, state, done, out = tf.while_loop(going, body, start)
-            return out, ids, state, done
+            return tf.transpose(out), ids, state, done
 
-        return tf.function(loop, jit_compile=True)
+        compiled = tf.function(loop, jit_compile=True)
+
+        def all_rows(*given):
+            parts = [compiled(tf.constant(first), *given) for first in range(0, size, rows)]
+            return tf.nest.map_structure(lambda *part: tf.concat(part, axis=0), *parts)
+
+        return tf.function(all_rows)
 
     def _after(self, prefix_ids: list[int]):
         """Return what generating starts from: the last id before it and the state before that id, batch 1."""

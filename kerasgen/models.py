@@ -3,7 +3,7 @@
 import numpy as np
 
 from kerasgen.backend import keras, tf
-from kerasgen.recurrence import lstm_stack, simple_rnn_gradients
+from kerasgen.recurrence import lstm_stack, lstm_step, simple_rnn_gradients
 
 
 def notebook_weights(seed: int, vocab_size: int, units: int, scale: float = 0.01) -> list[np.ndarray]:
@@ -318,11 +318,9 @@ class LSTMPasses:
         Returns:
             The logits of the next character ``(batch, vocab)`` and the new state.
         """
-        x, new = tf.one_hot(ids, self.vocab_size, dtype=self.compute_dtype), []
-        for number, layer in enumerate(self.lstms):
-            x, states = layer.cell(x, list(state[2 * number : 2 * number + 2]))
-            new += states
-        return self.out(x), tuple(new)
+        layers, out_kernel, out_bias = self._layers([v.value for v in self.model.trainable_variables])
+        top, new = lstm_step(ids, layers, self._pairs(state))
+        return tf.matmul(top, out_kernel) + out_bias, tuple(tf.nest.flatten(new))
 
     def logits(self, weights, ids, state, key=None, part=0, parts=1):
         """Compute the logits of whole windows, fast.
@@ -338,8 +336,7 @@ class LSTMPasses:
         Returns:
             Logits ``(time, batch, vocab)`` in the order of time, and the last state.
         """
-        *flat, out_kernel, out_bias = (tf.cast(w, self.compute_dtype) for w in weights)
-        layers = [flat[3 * n : 3 * n + 3] for n in range(len(self.lstms))]
+        layers, out_kernel, out_bias = self._layers(weights)
         batch, time = ids.shape
         factors: list = [None] * len(layers)
         if key is not None:
@@ -353,8 +350,7 @@ class LSTMPasses:
                     places = texts[..., None] * layer.units + rows
                     factors[n] = _dropout(places, rate, (self.seed, 2 * n + 1), key, self.compute_dtype)
         if self.fused:
-            pairs = [state[2 * n : 2 * n + 2] for n in range(len(layers))]
-            x, last = lstm_stack(tf.transpose(ids), layers, pairs, factors=factors[:-1])
+            x, last = lstm_stack(tf.transpose(ids), layers, self._pairs(state), factors=factors[:-1])
             state = tuple(tf.nest.flatten(last))
         else:
             x = self._stock_layers(ids, layers, factors[:-1])
@@ -363,6 +359,14 @@ class LSTMPasses:
             x = x[-1:]
         logits = tf.matmul(tf.reshape(x, (-1, x.shape[-1])), out_kernel) + out_bias
         return tf.reshape(logits, (-1, batch, self.vocab_size)), state
+
+    def _layers(self, weights):
+        """Return kernel, recurrent kernel and bias of each LSTM, then the output's kernel and bias."""
+        *flat, out_kernel, out_bias = (tf.cast(w, self.compute_dtype) for w in weights)
+        return [flat[3 * n : 3 * n + 3] for n in range(len(self.lstms))], out_kernel, out_bias
+
+    def _pairs(self, state):
+        return [state[2 * n : 2 * n + 2] for n in range(len(self.lstms))]
 
     def _stock_layers(self, ids, layers, factors):
         """Run Keras' own layers from a state of zeros; the last one's h, ``(time, batch, units)``."""

@@ -168,14 +168,11 @@ def lstm_stack(ids, layers, states, *, factors=(), present=None):
     Returns:
         The last layer's h, ``(time, batch, units)``, and for each layer its last h and c.
     """
-    (kernel, recurrent, bias), *upper = layers
-    table = tf.concat([kernel + bias, bias[None]], axis=0)  # its last row is for the zero input
-    ids = tf.where(ids < 0, kernel.shape[0], ids)
-    biases = [table, *(bias for _, _, bias in upper)]
-    matrices = [recurrent, *(tf.concat([kernel, recurrent], axis=0) for kernel, recurrent, _ in upper)]
+    biases, matrices = _side_by_side(layers)
     depth, (time, batch) = len(layers), ids.shape
+    ids = tf.where(ids < 0, biases[0].shape[0] - 1, ids)
     units = [recurrent.shape[0] for _, recurrent, _ in layers]
-    dtype, numbers = kernel.dtype, range(depth)
+    dtype, numbers = matrices[0].dtype, range(depth)
     factors = [*factors, *[None] * (depth - len(factors))]
 
     def room(width):
@@ -185,19 +182,14 @@ def lstm_stack(ids, layers, states, *, factors=(), present=None):
     def run(*given):
         biases, matrices, before = given[:depth], given[depth : 2 * depth], given[2 * depth :]
         start = [before[2 * n : 2 * n + 2] for n in numbers]
-        halved = [tf.repeat(tf.constant([0.5, 0.5, 1, 0.5], dtype), u) for u in units]
-        half_biases = [b * half for b, half in zip(biases, halved, strict=True)]
-        half_matrices = [m * half for m, half in zip(matrices, halved, strict=True)]
+        half_biases, half_matrices = _halved(biases), _halved(matrices)
 
         def forward(t, states, kept):
             x, new, now_kept = None, [], []
             for n, ((h, c), (inputs, gates, cells, outputs)) in enumerate(zip(states, kept, strict=True)):
                 side_by_side = h if n == 0 else tf.concat([x, h], axis=-1)
                 from_below = tf.gather(half_biases[0], tf.gather(ids, t)) if n == 0 else half_biases[n]
-                gate = tf.tanh(from_below + tf.matmul(side_by_side, half_matrices[n]))
-                i, f, g, o = tf.split(gate, 4, axis=-1)
-                new_c = 0.5 * ((1 + f) * c + (1 + i) * g)
-                new_h = (0.5 + 0.5 * o) * tf.tanh(new_c)
+                gate, new_h, new_c = _cell(from_below + tf.matmul(side_by_side, half_matrices[n]), c)
                 if present is not None:
                     here = tf.gather(present, t)[:, None]
                     new_h, new_c = tf.where(here, new_h, h), tf.where(here, new_c, c)
@@ -261,3 +253,45 @@ def lstm_stack(ids, layers, states, *, factors=(), present=None):
 
     top, *last = run(*biases, *matrices, *tf.nest.flatten(states))
     return top, [last[2 * n : 2 * n + 2] for n in numbers]
+
+
+def lstm_step(ids, layers, states):
+    """Go one step on: `lstm_stack` for one character, without a loop.
+
+    Args:
+        ids: int32 ``(batch,)``; -1 is the zero input.
+        layers: as for `lstm_stack`.
+        states: as for `lstm_stack`.
+
+    Returns:
+        The last layer's h, ``(batch, units)``, and for each layer its new h and c.
+    """
+    biases, matrices = map(_halved, _side_by_side(layers))
+    ids = tf.where(ids < 0, biases[0].shape[0] - 1, ids)
+    x, new = None, []
+    for n, (h, c) in enumerate(states):
+        from_below = tf.gather(biases[0], ids) if n == 0 else biases[n]
+        _, x, c = _cell(from_below + tf.matmul(h if n == 0 else tf.concat([x, h], axis=-1), matrices[n]), c)
+        new.append([x, c])
+    return x, new
+
+
+def _side_by_side(layers):
+    """Return what a step adds and what it multiplies by: below a table with a row a character, above K over R."""
+    (kernel, recurrent, bias), *upper = layers
+    table = tf.concat([kernel + bias, bias[None]], axis=0)  # its last row is for the zero input
+    matrices = [recurrent, *(tf.concat([kernel, recurrent], axis=0) for kernel, recurrent, _ in upper)]
+    return [table, *(bias for _, _, bias in upper)], matrices
+
+
+def _halved(tensors):
+    """Halve the columns of the three gates that are sigmoids."""
+    return [x * tf.repeat(tf.constant([0.5, 0.5, 1, 0.5], x.dtype), x.shape[-1] // 4) for x in tensors]
+
+
+def _cell(z, c):
+    """Return tanh of z, halved where a gate is a sigmoid, ``(batch, 4 units)``; the new h and c."""
+    gate = tf.tanh(z)
+    i, f, g, o = tf.split(gate, 4, axis=-1)
+    c = 0.5 * ((1 + f) * c + (1 + i) * g)
+    return gate, (0.5 + 0.5 * o) * tf.tanh(c), c
