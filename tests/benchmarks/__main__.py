@@ -3,13 +3,27 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from kerasgen import __version__
 from kerasgen.errors import KerasgenError
 from kerasgen.files import whole
-from tests.benchmarks import command, names, report
+from tests.benchmarks import command, growth, learning, memory, names, prose, report
+from tests.benchmarks.prose_task import ProseTask
 from tests.benchmarks.task import NamesTask
+
+SECTIONS: dict[str, Callable[[argparse.Namespace], report.Section]] = {
+    "names-train": lambda asked: names.train(asked.quick, asked.rounds, asked.torch_python),
+    "names-generate": lambda asked: names.generate(asked.quick, asked.rounds),
+    "prose-train": lambda asked: prose.train(asked.quick, asked.rounds, asked.torch_python),
+    "prose-generate": lambda asked: prose.generate(asked.quick, asked.rounds),
+    "learning": lambda asked: learning.measure(asked.quick, asked.rounds, asked.scratch_epochs),
+    "command": lambda asked: command.measure(asked.quick, asked.rounds),
+    "memory": lambda asked: memory.measure(asked.quick, asked.rounds),
+    "growth": lambda asked: growth.measure(asked.quick, asked.rounds, asked.chart),
+}
 
 
 def main() -> int:
@@ -24,24 +38,32 @@ def main() -> int:
         metavar="FILE",
         help="an interpreter that has PyTorch, if not this one",
     )
-    parser.add_argument("--only", choices=["names-train", "names-generate", "command"], help="one section only")
+    parser.add_argument("--only", choices=list(SECTIONS), help="one section only")
+    parser.add_argument(
+        "--scratch-epochs",
+        type=int,
+        default=30,
+        metavar="N",
+        help="how many epochs the section `learning` trains (default: 30)",
+    )
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="also draw the section `growth`, as PNG")
     options = parser.parse_args()
-    if options.rounds < 1:
-        parser.error(f"--rounds must be at least 1; received {options.rounds}")
-    rounds = 1 if options.quick else options.rounds
+    for name in ("rounds", "scratch_epochs"):
+        if (value := getattr(options, name)) < 1:
+            parser.error(f"--{name.replace('_', '-')} must be at least 1; received {value}")
+    if options.chart and options.only not in (None, "growth"):
+        parser.error(f"--chart draws the section growth; received --only {options.only}")
+    if options.chart and not find_spec("matplotlib"):
+        parser.error("--chart needs matplotlib, which is not installed")
+    options.rounds = 1 if options.quick else options.rounds
     try:
-        NamesTask()  # the real corpus, or an error before anything slow
+        NamesTask(), ProseTask()  # the real corpora, or an error before anything slow
     except KerasgenError as error:
         print(f"benchmarks: error: {error}; or set KERASGEN_MIRROR to a folder that has it", file=sys.stderr)
         return 1
-    measures = {
-        "names-train": lambda: names.train(options.quick, rounds, options.torch_python),
-        "names-generate": lambda: names.generate(options.quick, rounds),
-        "command": lambda: command.measure(options.quick, rounds),
-    }
 
     machine, versions = report.machine(), {"kerasgen": __version__, **report.own_versions()}
-    sections = {key: measure() for key, measure in measures.items() if options.only in (None, key)}
+    sections = {key: measure(options) for key, measure in SECTIONS.items() if options.only in (None, key)}
     goals = [goal for section in sections.values() for goal in section.goals]
     for section in sections.values():
         versions |= section.versions

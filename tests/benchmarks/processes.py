@@ -29,14 +29,20 @@ class Finished:
     output: str
 
 
-def run(arguments: list[str], folder: str | Path = ROOT, python: str = sys.executable) -> Finished:
+def run(arguments: list[str], folder: str | Path = ROOT, python: str = sys.executable, small: bool = True) -> Finished:
     """Run Python on the checkout and measure the process.
+
+    Args:
+        arguments: those of Python.
+        folder: where it runs.
+        python: the interpreter.
+        small: the products are those of the names model: NumPy makes them on one thread.
 
     Raises:
         RuntimeError: it failed; the message has the end of its standard error.
     """
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    env = {**os.environ, **_ONE_THREAD, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    env = {**os.environ, **(_ONE_THREAD if small else {}), "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         started = time.perf_counter()
         process = subprocess.Popen([python, *arguments], cwd=folder, env=env, stdout=out, stderr=err)
@@ -55,7 +61,7 @@ def run(arguments: list[str], folder: str | Path = ROOT, python: str = sys.execu
         return Finished(seconds, memory, out.read())
 
 
-def answer(module: str, *arguments: object, python: str = sys.executable) -> dict:
+def answer(module: str, *arguments: object, python: str = sys.executable, small: bool = True) -> dict:
     """Run a module of the benchmark and return the JSON that it prints last."""
-    finished = run(["-m", f"tests.benchmarks.{module}", *map(str, arguments)], python=python)
+    finished = run(["-m", f"tests.benchmarks.{module}", *map(str, arguments)], python=python, small=small)
     return json.loads(finished.output.splitlines()[-1])

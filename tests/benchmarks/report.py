@@ -131,7 +131,8 @@ def heading(found: dict, versions: dict[str, str]) -> str:
     """Return the line that says where, when and with what."""
     made_with = ", ".join(f"{name} {number}" for name, number in versions.items())
     when = datetime.date.today().isoformat()
-    return f"{found['cpu']}, {found['cores']} cores, {found['system']}; {when}; {made_with}."
+    where = f"{found['cpu']}, {found['cores']} cores, {found['system']}, load {found['load']} at the start"
+    return f"{where}; {when}; {made_with}."
 
 
 def own_versions() -> dict[str, str]:

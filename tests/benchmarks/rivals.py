@@ -19,11 +19,18 @@ import numpy as np
 from tests import oracle
 from tests.benchmarks import notebook
 from tests.benchmarks.stock import stock_keras, stock_keras_jit, stock_keras_unpadded
-from tests.benchmarks.task import CHECKED, CLIP, LEARNING_RATE, UNITS, Clock, NamesTask, Result, Smoothed, time_steps
-
-
-class NotHereError(Exception):
-    """What a rival needs is not on this machine; the message says what."""
+from tests.benchmarks.task import (
+    CHECKED,
+    CLIP,
+    LEARNING_RATE,
+    UNITS,
+    Clock,
+    NamesTask,
+    NotHereError,
+    Result,
+    Smoothed,
+    time_steps,
+)
 
 
 def kerasgen(task: NamesTask, steps: int) -> Result:

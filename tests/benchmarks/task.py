@@ -19,6 +19,10 @@ STEPS = 35_000
 CHECKED = 2001  # steps before the clock starts: they warm up, and end where the notebook prints "Iteration: 2000"
 
 
+class NotHereError(Exception):
+    """What a rival needs is not on this machine; the message says what."""
+
+
 @dataclass(frozen=True)
 class NamesTask:
     """The real names in the notebook's order, and its initial weights.
