@@ -1,34 +1,27 @@
 """A model, its vocabulary and its card in one safe file: a Keras archive with one member more.
 
 The member ``kerasgen.json`` holds the vocabulary, the card, the hashes of the names that were learned from, and the
-checksums of the others; it can be read without TensorFlow, and plain Keras ignores it.
+checksums of the others; it can be read without TensorFlow, and plain Keras ignores it. Plain Keras opens the file, but
+this room does not ask it to: `gate` and `blueprint` say what a file must be, and the model is built from that.
 """
 
 import hashlib
 import json
 import platform
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from kerasgen import __version__
-from kerasgen.errors import BadInputError, KerasgenError, MissingFileError, reason
+from kerasgen import __version__, gate
+from kerasgen.blueprint import HASH, Blueprint, blueprint, check_content
+from kerasgen.errors import BadInputError, FailedError, MissingFileError, reason
 from kerasgen.files import sha256, whole
 from kerasgen.vocab import CharVocab
 
 FORMAT = 1
-_MEMBER = "kerasgen.json"
-_KERAS_MEMBERS = ("config.json", "model.weights.h5")
-_LARGEST = 256 * 1024 * 1024  # bytes of a member, unpacked
-_CLASSES = {
-    "NameRNN", "Sequential", "InputLayer", "Embedding", "LSTM", "Dropout", "Dense", "DTypePolicy", "GlorotUniform",
-    "Orthogonal", "Identity", "Zeros", "L2", "SGD", "AdamW", "CosineDecay", "PolynomialDecay",
-    "SparseCategoricalCrossentropy", "function",
-}  # fmt: skip
-_FUNCTIONS = {"kerasgen>nats_per_name"}
-_HASH = 16  # hexadecimal digits of a known text's hash: one false hit in 10^16 texts
 
 
 @dataclass(frozen=True)
@@ -40,12 +33,18 @@ class Contents:
         vocab: the characters.
         card: format, kind, config, data, versions, scores: what a person wants to know.
         known: the hashes of the texts that were learned from.
+        blueprint: what the model is built from.
+        sizes: the bytes of each member, unpacked.
+        checksums: the SHA-256 of each member that has one noted, and of the content of this one.
     """
 
     path: Path
     vocab: CharVocab
     card: dict[str, Any]
     known: frozenset[str]
+    blueprint: Blueprint
+    sizes: dict[str, int]
+    checksums: dict[str, str]
 
     def is_known(self, text: str) -> bool:
         """Tell whether the model learned from this text, by its hash."""
@@ -66,9 +65,9 @@ def save(
         optimizer: save the optimizer's state, too.
 
     Raises:
-        FailedError: it can't be written; what stood there is untouched.
+        FailedError: it can't be written, or could not be loaded again; what stood there is untouched.
     """
-    card = {"format": FORMAT, "kerasgen": __version__, **card, "versions": _versions()}
+    card = {"format": FORMAT, "kerasgen": __version__, **card, "versions": versions()}
     hashes = sorted({_fingerprint(text) for text in known})
     with whole(path) as temporary:
         if not optimizer:
@@ -76,14 +75,18 @@ def save(
             model.set_weights(weights)
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as archive:
-            checksums = {name: sha256(archive.read(name)) for name in _KERAS_MEMBERS}
+            checksums = {name: gate.digest(archive, name) for name in (gate.CONFIG, gate.WEIGHTS)}
             content = {"vocab": list(vocab.chars), "card": card, "known": "".join(hashes)}
             content["checksums"] = {**checksums, "content": _content_hash(content)}
-            archive.writestr(_MEMBER, json.dumps(content, indent=1, sort_keys=True))
+            archive.writestr(gate.CONTENT, json.dumps(content, indent=1, sort_keys=True))
+        try:
+            _arrays(_read(temporary))
+        except gate.Refused as error:
+            raise FailedError(f"{str(path)!r} is not written, as it could not be loaded again: it {error}") from None
 
 
 def read(path: Path) -> Contents:
-    """Read what a model file says of itself, and verify all of it, without TensorFlow.
+    """Read what a model file says of itself, and verify it and its checksums, without TensorFlow.
 
     Raises:
         MissingFileError: there is no such file.
@@ -91,35 +94,19 @@ def read(path: Path) -> Contents:
     """
     if not path.exists():
         raise MissingFileError(f"a model must be a .keras file of kerasgen; there is no {str(path)!r}")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            sizes = {info.filename: info.file_size for info in archive.infolist()}
-            if _MEMBER not in sizes:
-                raise BadInputError(f"{str(path)!r} is a Keras file, but not one of kerasgen: it has no {_MEMBER}")
-            if set(sizes) - {*_KERAS_MEMBERS, _MEMBER, "metadata.json"} or len(sizes) != len(archive.infolist()):
-                raise BadInputError(f"{str(path)!r} has members that kerasgen never writes: {sorted(sizes)!r:.200}")
-            if max(sizes.values()) > _LARGEST:
-                raise BadInputError(f"{str(path)!r} has a member of over {_LARGEST} bytes, more than any model here")
-            content = json.loads(archive.read(_MEMBER))
-            found = {name: sha256(archive.read(name)) for name in _KERAS_MEMBERS}
-            config = json.loads(archive.read("config.json"))
-        if content["card"]["format"] > FORMAT:
-            made = content["card"].get("kerasgen")
-            raise BadInputError(f"{str(path)!r} was made by a later kerasgen ({made}); this is {__version__}: upgrade")
-        found["content"] = _content_hash(content)
-        if content["checksums"] != found:
-            damaged = [name for name in found if content["checksums"].get(name) != found[name]]
-            raise BadInputError(
-                f"{str(path)!r} is damaged: the checksum of {' and '.join(damaged)} is not the noted one"
-            )
-        _only_ours(path, config)
-        known = content["known"]
-        hashes = frozenset(known[i : i + _HASH] for i in range(0, len(known), _HASH))
-        return Contents(path, CharVocab(content["vocab"]), content["card"], hashes)
-    except KerasgenError:
-        raise
-    except Exception as error:  # zipfile and json raise many kinds; each means that the file is not what we wrote
-        raise BadInputError(f"{str(path)!r} is damaged or no .keras file of kerasgen: {reason(error)}") from None
+    return _or_refuse(path, lambda: _read(path))
+
+
+def arrays(contents: Contents) -> tuple[list, list]:
+    """Return the weights of a file that `read` has verified, and its optimizer's state, without TensorFlow.
+
+    Returns:
+        Two lists of NumPy arrays, in the order of the model's and of the optimizer's own lists.
+
+    Raises:
+        BadInputError: they are damaged, or not those of the model that the file describes.
+    """
+    return _or_refuse(contents.path, lambda: _arrays(contents))
 
 
 def own(save_dir: str, names: list[str]) -> Path | None:
@@ -151,30 +138,81 @@ def load(contents: Contents, *, compile: bool = False):
         compile: with its optimizer, where the file has one.
 
     Raises:
-        BadInputError: Keras can't build it.
+        BadInputError: its weights are damaged or not those of the model.
     """
-    from kerasgen import models  # noqa: F401  (registers the classes)
+    weights, state = arrays(contents)
+
+    from kerasgen import models
     from kerasgen.backend import keras
 
+    plan = contents.blueprint
     try:
-        return keras.saving.load_model(contents.path, compile=compile, safe_mode=True)
-    except Exception as error:
+        model = {"names": models.NameRNN, "prose": models.stacked_lstm}[plan.kind](**plan.arguments)
+        model.set_weights(weights)
+        if compile and plan.optimizer:
+            optimizer = _call(keras.optimizers, plan.optimizer)
+            if len(state) > len(optimizer.variables):  # else it never made a step
+                optimizer.build(model.trainable_variables)
+            for variable, value in zip(optimizer.variables, state, strict=True):
+                variable.assign(value)
+            prose_loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            loss = models.nats_per_name if plan.kind == "names" else prose_loss
+            model.compile(optimizer=optimizer, loss=loss, auto_scale_loss=False)
+        return model
+    except Exception as error:  # Keras and TensorFlow raise many kinds
         raise BadInputError(f"{str(contents.path)!r} holds no model that can be built: {reason(error)}") from error
 
 
-def _only_ours(path: Path, config: Any) -> None:
-    """Refuse a configuration that names any class or function but those that kerasgen writes."""
-    pending = [config]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, dict):
-            if "class_name" in item and item["class_name"] not in _CLASSES:
-                raise BadInputError(f"{str(path)!r} asks for {item['class_name']!r}, which kerasgen never writes")
-            if item.get("class_name") == "function" and item.get("config") not in _FUNCTIONS:
-                raise BadInputError(f"{str(path)!r} asks for a function that kerasgen never writes")
-            pending += item.values()
-        elif isinstance(item, list):
-            pending += item
+def _call(module, call: tuple[str, dict[str, Any]]):
+    """Make an optimizer with its schedule."""
+    name, arguments = call
+    rate = arguments.get("learning_rate")
+    if isinstance(rate, tuple):
+        arguments = {**arguments, "learning_rate": _call(module.schedules, rate)}
+    return getattr(module, name)(**arguments)
+
+
+def _or_refuse(path: Path, work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except gate.Refused as error:
+        raise BadInputError(f"{str(path)!r} {error}") from None
+    except Exception as error:  # zipfile raises many kinds; each means that the file is not what we wrote
+        raise BadInputError(f"{str(path)!r} is damaged or no .keras file of kerasgen: {reason(error)}") from None
+
+
+def _read(path: Path) -> Contents:
+    with gate.archive(path) as archive:
+        sizes = {info.filename: info.file_size for info in archive.infolist()}
+        if gate.CONTENT not in sizes:
+            raise gate.Refused(f"is an archive, but no model of kerasgen: it has no {gate.CONTENT}")
+        content = gate.parse(gate.read(archive, gate.CONTENT))
+        if content["card"]["format"] > FORMAT:
+            made = content["card"].get("kerasgen")
+            raise gate.Refused(f"was made by a later kerasgen ({made!r:.40}); this is {__version__}: upgrade")
+        gate.check_names(archive)
+        found = {name: gate.digest(archive, name) for name in (gate.CONFIG, gate.WEIGHTS)}
+        found["content"] = _content_hash(content)
+        if content["checksums"] != found:
+            damaged = [name for name in found if content["checksums"].get(name) != found[name]]
+            raise gate.Refused(f"is damaged: the checksum of {' and '.join(damaged)} is not the noted one")
+        plan = blueprint(gate.parse(gate.read(archive, gate.CONFIG)))
+    vocab, card, known = check_content(content), content["card"], content["known"]
+    if (plan.kind, plan.arguments["vocab_size"]) != (card["kind"], len(vocab)):
+        raise gate.Refused(
+            f"says on its card that it is a model of {card['kind']} of {len(vocab)} characters, and holds one of "
+            f"{plan.kind} of {plan.arguments['vocab_size']}"
+        )
+    hashes = frozenset(known[i : i + HASH] for i in range(0, len(known), HASH))
+    return Contents(path, vocab, card, hashes, plan, sizes, found)
+
+
+def _arrays(contents: Contents) -> tuple[list, list]:
+    with gate.archive(contents.path) as archive:
+        data = gate.read(archive, gate.WEIGHTS)
+    if sha256(data) != contents.checksums[gate.WEIGHTS]:
+        raise gate.Refused("has changed since it was opened")
+    return gate.arrays(data, contents.blueprint.shapes, contents.blueprint.dtype)
 
 
 def _content_hash(content: dict[str, Any]) -> str:
@@ -183,9 +221,10 @@ def _content_hash(content: dict[str, Any]) -> str:
 
 
 def _fingerprint(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:HASH]
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of what models are made with."""
     packages = {name: version(name) for name in ("tensorflow", "keras", "numpy")}
     return {"python": platform.python_version(), **packages}

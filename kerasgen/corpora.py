@@ -1,15 +1,19 @@
 """Find, download, verify and read the text to learn from."""
 
 import os
-import tempfile
+import stat
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 from kerasgen.errors import BadInputError, FailedError, KerasgenError, MissingFileError, nearest, reason
 from kerasgen.files import bundled, checkout, sha256, whole
 
 _RAW = "https://raw.githubusercontent.com"
+_LARGEST = 16 * 1024 * 1024  # bytes that are downloaded at the most; the known corpora have less than 100,000
+_REDIRECTS = 5
+_WRONG = "the file there has the wrong sha256"
 
 
 @dataclass(frozen=True)
@@ -94,12 +98,15 @@ def names(data: str | None, default: str) -> list[str]:
 
 
 def at_hand(name: str) -> Text | None:
-    """Return a known corpus, or a bundled text, where it lies on this machine; nothing is downloaded."""
+    """Return a known corpus, or a bundled text, where it lies on this machine; nothing is downloaded.
+
+    The name may come from a model file, so it is looked up and never made a path.
+    """
     if name in KNOWN:
         content, _ = _local(KNOWN[name])
         return _text(name, content, name) if content else None
-    path = bundled(f"data/{name}.txt")
-    return _text(name, _bytes(path), name) if path.is_file() else None
+    path = {Path(corpus.fallback).stem: bundled(corpus.fallback) for corpus in KNOWN.values()}.get(name)
+    return _text(name, _bytes(path), name) if path and path.is_file() else None
 
 
 def cache_folder() -> Path:
@@ -108,9 +115,9 @@ def cache_folder() -> Path:
         return Path(folder)
     if root := checkout():
         return root / "data"
-    import pooch
+    import platformdirs
 
-    return Path(pooch.os_cache("kerasgen"))
+    return Path(platformdirs.user_cache_dir("kerasgen"))
 
 
 def _fetch(name: str) -> tuple[bytes, str]:
@@ -139,7 +146,7 @@ def _fetch(name: str) -> tuple[bytes, str]:
 def _mirror() -> tuple[str, bool]:
     """Return the mirror that the user named, and whether it is an address."""
     mirror = os.environ.get("KERASGEN_MIRROR", "").rstrip("/")
-    return mirror, urlsplit(mirror).scheme in ("http", "https")
+    return mirror, mirror.lower().startswith(("http://", "https://"))
 
 
 def _local(corpus: KnownCorpus) -> tuple[bytes, list[str]]:
@@ -158,20 +165,44 @@ def _local(corpus: KnownCorpus) -> tuple[bytes, list[str]]:
 
 
 def _download(url: str, known_hash: str) -> bytes:
-    """Return the verified bytes behind an address; pooch checks the hash before the file is anywhere to be found."""
-    import pooch
+    """Return the verified bytes behind an address; before they are verified, they are nowhere but in memory."""
     import requests
 
-    parts = urlsplit(url)
-    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
-        raise FailedError(f"{url}: only https addresses are downloaded from")
-    pooch.get_logger().setLevel("ERROR")
+    host, secure = "its address", False
     try:
-        with tempfile.TemporaryDirectory(prefix="kerasgen-") as folder:
-            fetch = pooch.HTTPDownloader(timeout=20)
-            return Path(pooch.retrieve(url, known_hash, "corpus", folder, downloader=fetch)).read_bytes()
+        for _ in range(_REDIRECTS + 1):
+            parts = urlsplit(url)
+            host = parts.netloc.rpartition("@")[2]  # without a password
+            loopback = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+            if parts.scheme != "https" and (secure or not loopback):
+                raise FailedError(f"{parts.scheme}://{host}: only https addresses are downloaded from")
+            secure = parts.scheme == "https"
+            plain = {"Accept-Encoding": "identity"}
+            with requests.get(url, headers=plain, timeout=20, stream=True, allow_redirects=False) as answer:
+                answer.raise_for_status()
+                if not answer.is_redirect:
+                    content = _body(answer)
+                    break
+                url = urljoin(url, answer.headers["Location"])
+        else:
+            raise FailedError(f"{host}: more than {_REDIRECTS} redirects")
+        if sha256(content) != known_hash:
+            raise ValueError(_WRONG)
+        return content
     except (requests.RequestException, OSError, ValueError) as error:
-        raise FailedError(f"{parts.netloc}: {_brief(error)}") from error
+        raise FailedError(f"{host}: {_brief(error)}") from error
+
+
+def _body(answer: Any) -> bytes:
+    """Read an answer piece by piece, not more than `_LARGEST` bytes of it."""
+    if answer.headers.get("Content-Encoding", "identity") != "identity":
+        raise ValueError("the file there is packed")  # and may be a thousand times as large
+    content = bytearray()
+    for piece in answer.iter_content(65_536):
+        content += piece
+        if len(content) > _LARGEST:
+            raise ValueError(f"the file there has more than {_LARGEST} bytes")
+    return bytes(content)
 
 
 def _brief(error: Exception) -> str:
@@ -180,8 +211,6 @@ def _brief(error: Exception) -> str:
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"the answer was {error.response.status_code} {error.response.reason}"
-    if isinstance(error, ValueError) and "hash" in str(error).lower():
-        return "the file there has the wrong sha256"
     for kind, words in [
         (requests.exceptions.ChunkedEncodingError, "the download broke off"),
         (requests.exceptions.SSLError, "no trusted connection"),
@@ -196,12 +225,14 @@ def _brief(error: Exception) -> str:
 
 def _verified(content: bytes, known_hash: str) -> bytes:
     if sha256(content) != known_hash:
-        raise FailedError("the file there has the wrong sha256")
+        raise FailedError(_WRONG)
     return content
 
 
 def _bytes(path: Path) -> bytes:
     try:
+        if stat.S_ISCHR(path.stat().st_mode):
+            raise BadInputError(f"--data must name a file; {str(path)!r} is a device")  # /dev/zero never ends
         return path.read_bytes()
     except IsADirectoryError:
         raise BadInputError(f"--data must name a file; {str(path)!r} is a folder; name a text file in it") from None

@@ -14,7 +14,7 @@ from kerasgen import artifacts
 from kerasgen.backend import keras
 from kerasgen.errors import FailedError
 from kerasgen.files import sha256
-from kerasgen.models import NameRNN, nats_per_name
+from kerasgen.models import NameRNN, nats_per_name, stacked_lstm
 from kerasgen.vocab import CharVocab
 from tests.conftest import ROOT
 
@@ -23,7 +23,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 VOCAB = CharVocab("\nabcdé\U00010380")
 IDS = np.array([[-1, 2, 3]])
-CARD = {"kind": "names", "stop": "\n", "config": {"seed": 3}, "scores": {"nats_per_char": 1.5}}
+SCORES = {"part": "validation", "names": 2, "nats_per_char": 1.5, "bits_per_char": 2.2}
+SCORES |= {"ngram_nats_per_char": 1.6, "ngram_bits_per_char": 2.3}
+CARD = {"kind": "names", "stop": "\n", "config": {"seed": 3}, "scores": SCORES}
 
 
 def model_of(seed=3):
@@ -121,7 +123,7 @@ DAMAGE = {
     "card": ("kerasgen.json", edited(stop="a"), False, "damaged"),
     "vocabulary": ("kerasgen.json", lambda data: data.replace(b'"b"', b'"x"'), False, "damaged"),
     "no JSON": ("kerasgen.json", lambda data: data[:50], False, "damaged"),
-    "a later format": ("kerasgen.json", edited(format=2, kerasgen="9.0"), False, r"later kerasgen \(9.0\).*upgrade"),
+    "a later format": ("kerasgen.json", edited(format=2, kerasgen="9.0"), False, r"later kerasgen \('9.0'\).*upgrade"),
     "another class": (
         "config.json",
         lambda data: data.replace(b'"class_name": "NameRNN"', b'"class_name": "Lambda"'),
@@ -204,6 +206,106 @@ def test_a_save_replaces_the_old_file(saved):
     assert loaded.is_known("new") and not loaded.is_known("abba")
     np.testing.assert_array_equal(loaded.model(IDS), model_of(seed=9)(IDS))
     assert os.listdir(saved.parent) == [saved.name]
+
+
+def test_keras_is_never_given_the_file_or_its_configuration(saved, monkeypatch):
+    """Plain Keras opens it as well, and gives the same; but whatever an advisory may find there is not on our way."""
+    theirs = keras.saving.load_model(saved)
+    for name in ("load_model", "deserialize_keras_object", "load_weights"):
+        monkeypatch.setattr(keras.saving, name, None)
+    monkeypatch.setattr(NameRNN, "from_config", None)
+    ours = artifacts.load(artifacts.read(saved), compile=True)
+    assert_same(ours, theirs)
+
+
+def assert_same(ours, theirs):
+    for mine, other in zip(ours.weights, theirs.weights, strict=True):
+        np.testing.assert_array_equal(mine, other)
+    for mine, other in zip(ours.optimizer.variables, theirs.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(mine, other)
+    settings, others = ours.optimizer.get_config(), theirs.optimizer.get_config()
+    assert {**settings, "name": ""} == {**others, "name": ""}
+
+
+MODELS = {
+    "names": lambda: NameRNN(len(VOCAB), 6, recurrent_dropout=0.1, recurrent_l2=0.5, seed=2**32 - 1),
+    "names with a state": lambda: NameRNN(len(VOCAB), 6, carry_state=True, batch_size=3, dtype="mixed_bfloat16"),
+    "prose": lambda: stacked_lstm(len(VOCAB), 5, dropout=0.0, seed=4),
+    "double prose": lambda: stacked_lstm(len(VOCAB), 5, dropout=0.3, dtype="float64"),
+}
+decay = keras.optimizers.schedules.PolynomialDecay(0.1, 7, end_learning_rate=0.0)
+OPTIMIZERS = {
+    "SGD": lambda: keras.optimizers.SGD(0.3, momentum=0.9, nesterov=True, clipvalue=float("inf")),
+    "Adam": lambda: keras.optimizers.Adam(decay, clipnorm=1.0),
+    "AdamW": lambda: keras.optimizers.AdamW(0.01, weight_decay=0.1, beta_2=0.5, global_clipnorm=2.0, amsgrad=True),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_what_is_built_again_is_what_was_saved(tmp_path, name, optimizer):
+    model = MODELS[name]()
+    loss = nats_per_name if name.startswith("names") else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=OPTIMIZERS[optimizer](), loss=loss, auto_scale_loss=False)
+    model.optimizer.build(model.trainable_variables)
+    rng = np.random.RandomState(0)
+    for variable in [*model.weights, *model.optimizer.variables[1:]]:
+        variable.assign(rng.rand(*variable.shape))
+    model.optimizer.iterations.assign(7)
+    card = {**CARD, "kind": name.split()[-1] if "prose" in name else "names", "start": "\n"}
+    card["scores"] = {**SCORES, "characters": 2}
+    artifacts.save(tmp_path / "model.keras", model, VOCAB, card, [])
+    contents = artifacts.read(tmp_path / "model.keras")
+    loaded = artifacts.load(contents, compile=True)
+    assert_same(loaded, model)
+    assert loaded.compute_dtype == model.compute_dtype
+    assert {**loaded.get_config(), "name": ""} == {**model.get_config(), "name": ""}
+    assert contents.blueprint.parameters == sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+    assert getattr(artifacts.load(contents), "optimizer", None) is None
+
+
+def test_a_model_that_could_not_be_loaded_again_is_not_saved(saved):
+    before, model = saved.read_bytes(), model_of()
+    model.compile(optimizer=keras.optimizers.RMSprop(), loss=nats_per_name)
+    with pytest.raises(FailedError, match="not written.*'RMSprop'"):
+        artifacts.save(saved, model, VOCAB, CARD, [])
+    with pytest.raises(FailedError, match="not written.*of 2 characters.*one of names of 7"):
+        artifacts.save(saved, model_of(), CharVocab("\na"), CARD, [])
+    assert saved.read_bytes() == before and os.listdir(saved.parent) == [saved.name]
+
+
+OLD = ROOT / "tests" / "data"
+LOGITS = {
+    "names": ([[-1, 2, 3, 4]], [-5.772601, 2.532926, 0.540983, 0.213236], 2.582312),
+    "prose": ([[0, 2, 3, 4]], [0.268210, 1.887906, -2.215982, -2.079909], -32.569847),
+}
+
+
+@pytest.mark.parametrize("kind", LOGITS)
+def test_a_file_of_format_1_loads_as_it_did(kind):
+    """The files are never written again: whatever the format will be, this one stays readable."""
+    ids, last, total = LOGITS[kind]
+    contents = artifacts.read(OLD / f"format1_{kind}.keras")
+    logits = np.asarray(artifacts.load(contents)(np.array(ids, np.int32)))
+    np.testing.assert_allclose(logits[0, -1, :4], last, rtol=0, atol=1e-4)
+    assert logits.sum() == pytest.approx(total, abs=1e-3)
+    assert (contents.card["kind"], contents.card["format"], contents.card["kerasgen"]) == (kind, 1, "0.1.0")
+    assert contents.is_known("tyrannosaurus") == (kind == "names")
+    steps = {"names": 8000, "prose": 160}[kind]
+    assert int(artifacts.load(contents, compile=True).optimizer.iterations) == steps
+
+
+def test_combining_and_astral_characters_come_out_of_a_file_as_they_went_in(tmp_path):
+    """A model that answers each character with the next one writes its whole vocabulary."""
+    chars = "\nae\u0301\u20dd\u05d0\u202e\u200d\u0e33\ufe0f\u4e2d\U00010380\U0001f995\U0001f1fa\U000e0041"
+    model = NameRNN(len(chars), len(chars))
+    shift = np.roll(np.eye(len(chars)), 1, axis=1)
+    model.set_weights([9 * np.eye(len(chars)), 0 * shift, np.zeros(len(chars)), 99 * shift, np.zeros(len(chars))])
+    card = {"kind": "names", "stop": "\n", "data": {"name": chars[1:]}}
+    artifacts.save(tmp_path / f"{chars[1:]}.keras", model, CharVocab(chars), card, [chars[1:]])
+    loaded = kerasgen.load(tmp_path / f"{chars[1:]}.keras")
+    assert loaded.generate(2, prefix="a", seed=1) == [chars[1:]] * 2
+    assert loaded.is_known(chars[1:]) and not loaded.is_known(chars[1:-1]) and loaded.card["data"]["name"] == chars[1:]
 
 
 SHIPPED = ROOT / "saved_models" / "dino.keras"

@@ -305,4 +305,4 @@ def test_nothing_slow_is_imported_for_help_and_flag_errors(command, argv, allowe
     done = command("dino", *argv, env={"PYTHONPROFILEIMPORTTIME": "1"})
     imported = set(re.findall(r"\| +(\w+)", done.stderr))
     assert "kerasgen" in imported  # so that we know that the list is one
-    assert imported & {"tensorflow", "keras", "numpy", "pooch", "requests", "rich"} <= allowed
+    assert imported & {"tensorflow", "keras", "numpy", "platformdirs", "requests", "rich"} <= allowed

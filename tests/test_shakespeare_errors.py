@@ -10,7 +10,7 @@ from kerasgen.models import NameRNN
 from kerasgen.vocab import CharVocab
 from tests.poems import CHARS, TINY, in_a_terminal, refused, save
 
-HEAVY = {"tensorflow", "keras", "numpy", "pooch", "requests", "rich"}
+HEAVY = {"tensorflow", "keras", "numpy", "platformdirs", "requests", "rich"}
 
 
 @pytest.fixture(scope="module")

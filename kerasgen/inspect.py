@@ -1,0 +1,155 @@
+"""``python -m kerasgen.inspect``: what a model file holds, and whether it is intact; nothing of it is run."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kerasgen import __version__, artifacts, console
+from kerasgen.errors import BadInputError, KerasgenError, nearest
+from kerasgen.files import bundled, ours
+
+FLAGS = ["--json", "--help", "--version"]
+ABOUT = "Show what a model file holds, and whether it is intact. Nothing in it is run, and TensorFlow is not needed."
+EXAMPLES = """examples:
+  python -m kerasgen.inspect                          list the models that travel with kerasgen
+  python -m kerasgen.inspect saved_models/my-towns.keras
+  python -m kerasgen.inspect --json model.keras       everything, for programs"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Show one file, or list those that travel with kerasgen."""
+    arguments = parse(argv)
+    if arguments.file is None:
+        folder = bundled("saved_models")  # where a checkout keeps the user's own, too
+        described = [describe(path) for path in sorted(folder.glob("*.keras")) if not path.name.startswith("my-")]
+    else:
+        given = Path(arguments.file)
+        path = given if given.exists() else ours(given)
+        try:
+            described = [describe(path)]
+        except KerasgenError as error:
+            if arguments.json:
+                print_json({"file": str(path), "intact": False, "error": str(error)})
+            raise
+    if arguments.json:
+        print_json(described if arguments.file is None else described[0])
+    elif arguments.file is None:
+        console.table([summary(one) for one in described], ("file", "kind", "parameters", "learned from", "score"))
+    else:
+        console.table(story(described[0]), ("of this file", ""))
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line: one file at the most."""
+
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise BadInputError(f"{message}; see --help")
+
+    parser = Parser(
+        prog="python -m kerasgen.inspect", usage="%(prog)s [flags] [FILE]", description=ABOUT, epilog=EXAMPLES,
+        allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"kerasgen {__version__}", help="print the version")
+    parser.add_argument("file", nargs="?", metavar="FILE", help="a .keras file of kerasgen (default: list ours)")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON, for programs")
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        raise BadInputError(f"unknown argument {unknown[0]!r}{nearest(unknown[0], FLAGS) or '; see --help'}")
+    return arguments
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Return all that a file says of itself, once it is verified as it is before a model is built from it.
+
+    Raises:
+        BadInputError: it is damaged, or no file that kerasgen writes.
+        MissingFileError: there is no such file.
+    """
+    contents = artifacts.read(path)
+    weights, state = artifacts.arrays(contents)
+    plan = contents.blueprint
+    return {
+        "file": str(path),
+        "intact": True,
+        "bytes": path.stat().st_size,
+        "kind": plan.kind,
+        "model": plan.arguments,
+        "parameters": plan.parameters,
+        "vocab": list(contents.vocab.chars),
+        "known": len(contents.known),
+        "optimizer": {"class": plan.optimizer[0], "steps": int(state[0])} if plan.optimizer and state else None,
+        "members": contents.sizes,
+        "checksums": contents.checksums,
+        "card": contents.card,
+    }
+
+
+def print_json(value: Any) -> None:
+    """Print JSON that every program reads: it has no word for infinity."""
+    print(json.dumps(json.loads(json.dumps(value), parse_constant=str), indent=1))
+
+
+def story(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Tell of one file in rows of a name and what it holds."""
+    card, sizes = found["card"], found["members"]
+    made = ", ".join(f"{name} {number}" for name, number in card.get("versions", {}).items())
+    rows = [
+        ("file", f"{found['file']}, {found['bytes']:,} bytes"),
+        ("intact", "yes: its checksums are right, and it holds nothing but what kerasgen writes"),
+        ("kind", found["kind"]),
+        ("written by", f"kerasgen {card.get('kerasgen')} in format {card['format']}" + (f" ({made})" if made else "")),
+        ("model", settings(found["model"])),
+        ("parameters", f"{found['parameters']:,}"),
+        ("vocabulary", f"{len(found['vocab'])} characters: {''.join(found['vocab'])!r}"),
+        (
+            "learned from",
+            learned_from(card) + (f", {found['known']:,} known by their hashes" if found["known"] else ""),
+        ),
+        ("settings", settings(card.get("config", {}))),
+        ("score", score(card)),
+        ("optimizer", "{class}, {steps:,} steps".format(**found["optimizer"]) if found["optimizer"] else "none"),
+        ("members", ", ".join(f"{name} {size:,} bytes" for name, size in sizes.items())),
+    ]
+    return [(name, printable(text)) for name, text in rows]
+
+
+def summary(found: dict[str, Any]) -> tuple[str, ...]:
+    """Tell of one file in a row."""
+    card = found["card"]
+    cells = (found["file"], found["kind"], f"{found['parameters']:,}", learned_from(card), score(card))
+    return tuple(map(printable, cells))
+
+
+def learned_from(card: dict[str, Any]) -> str:
+    """Name the text, and how much of it there was."""
+    data = card.get("data", {})
+    sizes = [f"{value:,} {unit}" for unit, value in data.items() if isinstance(value, int)]
+    return ", ".join([data.get("name") or "a text that it does not name", *sizes])
+
+
+def score(card: dict[str, Any]) -> str:
+    """Give the score as the commands do."""
+    if not (scores := card.get("scores")):
+        return "none"
+    return (
+        f"{scores['part']}: {scores['nats_per_char']:.4f} nats/char ({scores['bits_per_char']:.4f} bits/char); "
+        f"counting n-grams: {scores['ngram_nats_per_char']:.4f} ({scores['ngram_bits_per_char']:.4f})"
+    )
+
+
+def settings(values: dict[str, Any]) -> str:
+    """Write settings in one line."""
+    return ", ".join(f"{name} {value}" for name, value in values.items()) or "none"
+
+
+def printable(text: str) -> str:
+    """Show what would steer a terminal instead of sending it there: the file may come from anybody."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+if __name__ == "__main__":
+    sys.exit(console.run_command(main))
