@@ -9,6 +9,8 @@ from kerasgen.errors import BadInputError
 COMMANDS = {
     "dino": "a SimpleRNN learns a list of names and invents new ones",
     "shakespeare": "a stacked LSTM learns a text and goes on from a prompt",
+    "inspect": "what a model file holds, and whether it is intact",
+    "clean": "list and remove what unfinished trainings and logs have left",
 }
 
 

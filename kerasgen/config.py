@@ -14,13 +14,28 @@ from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_ty
 from kerasgen.errors import BadInputError, MissingFileError, nearest, reason
 from kerasgen.files import bundled, ours
 
-Config = TypeVar("Config", bound="CommonConfig")
+Config = TypeVar("Config", bound="CommonConfig | TuneConfig")
 _METAVARS = {int: "N", float: "X", str: "TEXT"}
 
 
-def _setting(default: Any, help: str, *, metavar: str | None = None, group: str | None = None) -> Any:
-    """Make a field that is also a flag; `group` begins a new heading of ``--help`` with it."""
-    return field(default=default, metadata={"help": help, "metavar": metavar, "group": group})
+def _setting(
+    default: Any,
+    help: str,
+    *,
+    metavar: str | None = None,
+    group: str | None = None,
+    otherwise: tuple[str, str] | None = None,
+) -> Any:
+    """Make a field that is also a flag.
+
+    Args:
+        default: its value where nobody says anything.
+        help: what ``--help`` says.
+        metavar: what stands for the value there.
+        group: begins a new heading with it.
+        otherwise: the value that ``--no-...`` gives, and its help; the flag itself then needs none and gives ``"yes"``.
+    """
+    return field(default=default, metadata={"help": help, "metavar": metavar, "group": group, "otherwise": otherwise})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +62,15 @@ class CommonConfig:
     temperature: float = _setting(1.0, "below 1 safer, above 1 wilder, 0 always the likeliest character (greedy)")
     top_k: int | None = _setting(None, "draw from the k likeliest characters only")
     top_p: float | None = _setting(None, "draw from the likeliest characters that together have this probability")
+    resume: str | None = _setting(
+        None,
+        "go on with an unfinished run or fail; without the flag, one of the same settings and text is gone on with",
+        metavar="RUN",
+        group="keeping",
+        otherwise=("no", "begin anew; an unfinished run of the same settings and text is removed"),
+    )
+    log_dir: str = _setting("logs", "the folder that trainings are logged in, for TensorBoard", metavar="DIR")
+    log: bool = _setting(True, "log a training, with curves.png; --no-log does not")
     seed: int = _setting(0, "the same seed gives the same model and the same texts", group="computing")
     device: Literal["auto", "cpu", "gpu", "tpu"] = _setting("auto", "where to compute")
     dtype: Literal["float32", "float64", "mixed_bfloat16", "mixed_float16"] = _setting("float32", "the precision")
@@ -61,10 +85,7 @@ class CommonConfig:
         return self.fused and self.device != "gpu"
 
     def __post_init__(self) -> None:
-        for name, (holds, rule) in _RULES.items():
-            value = getattr(self, name, None)
-            if value is not None and not holds(value):
-                raise BadInputError(f"{_flag(name)} must be {rule}; received {value!r}")
+        _check_ranges(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,17 +207,24 @@ _RULES = {
     "clipnorm": (lambda v: v > 0, "a positive number"),
     "patience": (lambda v: v >= 1, "at least 1"),
     "sample_every": (lambda v: v >= 1, "at least 1"),
+    "max_trials": (lambda v: 1 <= v <= 100_000, "between 1 and 100000"),
+    "executions_per_trial": (lambda v: 1 <= v <= 1000, "between 1 and 1000"),
+    "time_limit": (lambda v: seconds(v) > 0, "seconds, or minutes or hours like 10m or 1h"),
+    "worker": (lambda v: v and "chief" not in v, "a name without the word chief"),
+    "oracle_address": (lambda v: re.fullmatch(r".+:\d{1,5}", v), "HOST:PORT"),
 }
 
 
-def parse(kind: type[Config], prog: str, description: str, default_file: str, argv: Sequence[str] | None) -> Config:
+def parse(
+    kind: type[Config], prog: str, description: str, default_file: str | None, argv: Sequence[str] | None
+) -> Config:
     """Fill `kind` from a command line: a flag beats the file of ``--config``, the file beats the default.
 
     Args:
         kind: the dataclass; each of its fields becomes a flag.
         prog: the command's name, for ``--help``.
         description: what ``--help`` says first and last, with a blank line between.
-        default_file: the file under ``configs/`` that is read where ``--config`` names none.
+        default_file: the file under ``configs/`` that is read where ``--config`` names none; None for no such file.
         argv: the arguments; None for those of the process.
 
     Raises:
@@ -221,13 +249,14 @@ def parse(kind: type[Config], prog: str, description: str, default_file: str, ar
         allow_abbrev=False, formatter_class=Formatter,
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"kerasgen {__version__}", help="print the version")
-    parser.add_argument(
-        "--config",
-        type=str,
-        default=default_file,
-        metavar="FILE",
-        help=f"a TOML file of the settings below; flags beat it (default: {default_file})",
-    )
+    if default_file:
+        parser.add_argument(
+            "--config",
+            type=str,
+            default=default_file,
+            metavar="FILE",
+            help=f"a TOML file of the settings below; flags beat it (default: {default_file})",
+        )
     hints: dict[str, Any] = get_type_hints(kind)
     group: Any = parser
     for item in dataclasses.fields(kind):
@@ -244,21 +273,30 @@ def parse(kind: type[Config], prog: str, description: str, default_file: str, ar
         if _kind(hint) is str and not choices:
             hint = str  # with `str | None`, the parser would take the word `null` for no word
         metavar = choices or item.metadata["metavar"] or _METAVARS[_kind(hint)]
-        group.add_argument(_flag(item.name), type=hint, default=item.default, metavar=metavar, help=text)
+        more: dict[str, Any] = {}
+        if item.metadata["otherwise"]:
+            value, no_text = item.metadata["otherwise"]
+            more = {"nargs": "?", "const": "yes"}
+        group.add_argument(_flag(item.name), type=hint, default=item.default, metavar=metavar, help=text, **more)
+        if more:
+            no_flag = "--no-" + _flag(item.name).removeprefix("--")
+            group.add_argument(no_flag, dest=item.name, action="store_const", const=value, help=no_text)
 
     arguments = [_kebab(word) for word in (sys.argv[1:] if argv is None else argv)]
     names = [item.name for item in dataclasses.fields(kind)]
     try:
-        file = parser.parse_args(arguments).config
-        parser.set_defaults(_typed(parser, read_toml(file, names), file))
+        if default_file:
+            file = parser.parse_args(arguments).config
+            parser.set_defaults(_typed(parser, read_toml(file, names), file))
         values = parser.parse_args(arguments).as_dict()
     except (ArgumentError, BadInputError) as error:
         raise BadInputError(_one_line(str(error), [_flag(name) for name in names])) from None
-    del values["config"]
+    if default_file:
+        del values["config"]
     return kind(**values)
 
 
-def read_toml(file: str, known: list[str]) -> dict[str, Any]:
+def read_toml(file: str, known: list[str], flag: str = "--config") -> dict[str, Any]:
     """Read a configuration file; where there is none at that path, it may be one of ours.
 
     Raises:
@@ -268,11 +306,11 @@ def read_toml(file: str, known: list[str]) -> dict[str, Any]:
     path = Path(file) if Path(file).exists() else ours(Path(file))
     if not path.is_file():
         present = ", ".join(sorted(f"configs/{p.name}" for p in bundled("configs").glob("*.toml")))
-        raise MissingFileError(f"--config must name a TOML file; received {file!r}, which is none; ours are {present}")
+        raise MissingFileError(f"{flag} must name a TOML file; received {file!r}, which is none; ours are {present}")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BadInputError(f"--config must name a TOML file; {file!r} can't be read: {reason(error)}") from None
+        raise BadInputError(f"{flag} must name a TOML file; {file!r} can't be read: {reason(error)}") from None
     for key in values:
         if key not in known:
             raise BadInputError(f"{file!r} has the unknown key {key!r}{nearest(key, known) or '; see --help'}")
@@ -317,3 +355,75 @@ def _one_line(message: str, flags: list[str]) -> str:
     message = re.sub(r"Parser key \"(\w+)\": ", lambda m: f"{_flag(m[1])}: ", message)
     message = re.sub(r"<class '(\w+)'>|typing\.(\w+)", lambda m: m[1] or m[2], message)
     return message.rstrip(".") + ("" if "see --help" in message or "did you mean" in message else "; see --help")
+
+
+def _check_ranges(settings: Any) -> None:
+    """Raise BadInputError where a setting is outside its range."""
+    for name, (holds, rule) in _RULES.items():
+        value = getattr(settings, name, None)
+        if value is not None and not holds(value):
+            raise BadInputError(f"{_flag(name)} must be {rule}; received {value!r}")
+
+
+def seconds(duration: str) -> float:
+    """Return the seconds of a duration like ``90``, ``90s``, ``10m`` or ``1.5h``; 0 where it is none."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", duration.strip())
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneConfig:
+    """The settings of ``python -m kerasgen.tune``: what is searched, how, and how long.
+
+    Raises:
+        BadInputError: a value is outside its range.
+    """
+
+    data: str | None = _setting(
+        None, "the text to learn from: a file, or the name of a known corpus", metavar="FILE|NAME"
+    )
+    space: str | None = _setting(
+        None, "the TOML file of what is searched (default: configs/tune_dino.toml, ...)", metavar="FILE"
+    )
+    config: str | None = _setting(
+        None, "the TOML file of all other training settings (default: configs/dino.toml, ...)", metavar="FILE"
+    )
+    tuner: Literal["random", "bayesian", "hyperband", "grid"] = _setting(
+        "random", "who chooses the next trial; hyperband tries many for few epochs and the better ones for more, each "
+        "time from the beginning; grid takes 10 points of a range without a step", group="the search",
+    )  # fmt: skip
+    max_trials: int | None = _setting(
+        None, "how many trials (default: 20; for grid, all combinations; for hyperband, as many as its plan for "
+        "--epochs has, which this can only shorten)",
+    )  # fmt: skip
+    executions_per_trial: int = _setting(1, "how often to train each, from other seeds; the mean counts")
+    epochs: int = _setting(10, "how many passes over the text a trial takes; for hyperband, the longest")
+    time_limit: str | None = _setting(
+        None, "begin no trial after so long and put back the running one: seconds, 10m or 1h", metavar="TIME"
+    )
+    seed: int = _setting(0, "the seed of the search and of its trainings")
+    directory: str = _setting(
+        "sweeps", "the folder that each sweep has a folder in, to go on from: <corpus>-<what is swept>", metavar="DIR",
+        group="what is kept",
+    )  # fmt: skip
+    save_dir: str = _setting("saved_models", "the folder that the winner is saved in, as my-<corpus>.keras")
+    final: bool = _setting(True, "train the winner fully and save it; --no-final leaves it at its configuration")
+    quiet: bool = _setting(False, "print the ranking and nothing else")
+    chief: bool = _setting(
+        False, "choose the trials for the workers of other processes or machines, and train none", group="in parallel"
+    )
+    worker: str | None = _setting(
+        None,
+        "train trials that a chief chooses; each worker has another name and the chief's other flags",
+        metavar="ID",
+    )
+    oracle_address: str = _setting(
+        "127.0.0.1:8787", "where the chief listens and the workers find it. Nothing protects this port: whoever can "
+        "reach it can read and change the sweep, so give another address than this in a trusted network only",
+        metavar="HOST:PORT",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        _check_ranges(self)
+        if self.chief and self.worker:
+            raise BadInputError(f"a process is --chief or --worker ID; received both (--worker {self.worker})")

@@ -3,17 +3,18 @@
 import contextlib
 import io
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 
-from kerasgen.errors import KerasgenError, reason
+from kerasgen.errors import KerasgenError, StoppedError, reason
 
 
 def run_command(command: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> int:
     """Run a command and turn its errors into one line on standard error and an exit code.
 
     Returns:
-        0; 1 where the work failed; 2 for wrong use; 130 where the user pressed Ctrl-C.
+        0; 1 where the work failed; 2 for wrong use; 130 after Ctrl-C; 143 where SIGTERM ended a training.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that can't show a letter shows its number
@@ -21,6 +22,9 @@ def run_command(command: Callable[[Sequence[str] | None], None], argv: Sequence[
     try:
         command(argv)
         sys.stdout.flush()
+    except StoppedError as stopped:
+        note(str(stopped))
+        return stopped.exit_code
     except KerasgenError as error:
         print(f"kerasgen: error: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
@@ -31,9 +35,20 @@ def run_command(command: Callable[[Sequence[str] | None], None], argv: Sequence[
         print(f"kerasgen: error: the output can't be written: {reason(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("kerasgen: stopped; nothing was saved, and what was there before is untouched", file=sys.stderr)
+        note("stopped; what was there before is untouched")
         return 130
     return 0
+
+
+def command_line(program: str, argv: Sequence[str] | None) -> str:
+    """Return what to type for the same command again, without ``--no-resume``.
+
+    Args:
+        program: such as ``"python -m kerasgen.dino"``.
+        argv: its arguments; None for those of the process.
+    """
+    words = [word for word in (sys.argv[1:] if argv is None else argv) if word.replace("_", "-") != "--no-resume"]
+    return " ".join([program, *map(shlex.quote, words)])
 
 
 def _drop_output() -> None:
@@ -70,7 +85,7 @@ def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> None:
 
 
 @contextlib.contextmanager
-def progress_bar(total: int, quiet: bool = False, first: int = 0, chars: int = 0):
+def progress_bar(total: int, quiet: bool = False, first: int = 0, chars: int = 0, done: int = 0):
     """Yield a Keras callback that shows the steps, the loss and the time left; a bar in terminals only.
 
     Args:
@@ -78,6 +93,7 @@ def progress_bar(total: int, quiet: bool = False, first: int = 0, chars: int = 0
         quiet: show nothing.
         first: the steps that were made before this training.
         chars: characters a step; where given, their rate is shown.
+        done: the steps of this training that were made before it was interrupted.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -92,7 +108,7 @@ def progress_bar(total: int, quiet: bool = False, first: int = 0, chars: int = 0
     columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), loss, TimeRemainingColumn())
     # What is printed meanwhile goes above the bar, unless it goes into a file or a pipe.
     with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
-        task = bar.add_task("training", total=total, loss="-", rate="")
+        task = bar.add_task("training", total=total, completed=done, loss="-", rate="")
 
         class ProgressBar(keras.callbacks.Callback):
             def on_train_batch_end(self, batch, logs=None):

@@ -1,7 +1,6 @@
 """``python -m kerasgen.dino``: a SimpleRNN learns a list of names, one SGD step a name, and invents new ones."""
 
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if settings.sample_only or settings.model:
         generate(settings)
     else:
-        train(settings)
+        train(settings, console.command_line("python -m kerasgen.dino", argv))
 
 
 def generate(settings: config.DinoConfig) -> None:
@@ -46,8 +45,8 @@ def generate(settings: config.DinoConfig) -> None:
     show(generator, invent(generator, settings), settings)
 
 
-def train(settings: config.DinoConfig) -> None:
-    """Learn a list of names, show how it goes, save the model, and invent names with it."""
+def train(settings: config.DinoConfig, command: str) -> None:
+    """Learn a list of names, show how it goes, save the model, and invent names with it; `command` asked for that."""
     corpus = corpora.read(settings.data, default="dinos")
     if corpus.note:
         console.note(corpus.note)
@@ -61,28 +60,9 @@ def train(settings: config.DinoConfig) -> None:
     if path.exists():
         artifacts.check_kind(artifacts.read(path), recipe.kind)
 
-    from kerasgen import training
-    from kerasgen.backend import keras, tf
+    from kerasgen import runs
 
-    with tf.device(recipe.device()):
-        model = recipe.build()
-        generator = recipe.generator(model)
-        report = keras.callbacks.LambdaCallback(on_epoch_end=reporter(generator, settings))
-        started = time.perf_counter()
-        with console.progress_bar(recipe.steps, settings.quiet) as bar:
-            training.fit(
-                model,
-                recipe.batches,
-                passes=recipe.passes(model),
-                epoch_ends=recipe.epoch_ends(),
-                callbacks=[bar] if settings.quiet else [bar, report],
-                first_smoothed_loss=recipe.first_smoothed_loss,
-                chunk=recipe.chunk,
-            )
-        seconds = time.perf_counter() - started
-        generator.card = recipe.card(generator, round(seconds, 2))
-    artifacts.save(path, model, recipe.vocab, generator.card, recipe.known)
-
+    generator, seconds = runs.train(recipe, path, command=command, reporter=reporter)
     show(generator, invent(generator, settings), settings)
     console.note(f"{recipe.steps:,} steps in {seconds:.1f} s; saved {path}", settings.quiet)
 

@@ -27,6 +27,23 @@ class FailedError(KerasgenError, RuntimeError):
     """The input was right, yet the work could not be done (a disk is full, a download broke off, a loss became NaN)."""
 
 
+class DivergedError(FailedError):
+    """The loss became NaN or infinite, as it would again with the same settings."""
+
+
+class StoppedError(KerasgenError):
+    """A signal stopped the work at a place from which it can be gone on with.
+
+    Args:
+        message: says so.
+        signal: its number; the exit code is 128 more, as with any program that a signal ends.
+    """
+
+    def __init__(self, message: str, signal: int):
+        super().__init__(message)
+        self.exit_code = 128 + signal
+
+
 def reason(error: BaseException) -> str:
     """Give an exception's own words on one line, for use inside a message."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__

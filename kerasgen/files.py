@@ -1,6 +1,7 @@
-"""Files that appear whole or not at all, their hashes, and where the project's own files lie."""
+"""Files that appear whole or not at all, their hashes, locks, and where the project's own files lie."""
 
 import contextlib
+import glob
 import hashlib
 import os
 import tempfile
@@ -69,6 +70,58 @@ def whole(path: Path) -> Iterator[Path]:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files that `whole` left beside `path` in processes that were killed."""
+    for leftover in path.parent.glob(f".{glob.escape(path.stem)}-{'?' * 8}{glob.escape(path.suffix)}"):
+        with contextlib.suppress(OSError):
+            leftover.unlink()
+
+
+@contextlib.contextmanager
+def locked(path: Path, work: str) -> Iterator[None]:
+    """Hold a lock file while the block runs; the lock dies with the process, whatever ends it.
+
+    Args:
+        path: the lock file; its folder is made. It is removed after the block.
+        work: what is done under the lock, for the message: ``"trains my-dinos.keras"``.
+
+    Raises:
+        FailedError: another process holds it, or the file can't be made.
+    """
+    import fcntl  # here, as Windows has none
+
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 (it is closed below, when the lock is given back)
+        except FileNotFoundError:  # the one before took the folder with it, just now
+            continue
+        except OSError as error:
+            raise FailedError(f"{path} can't be written ({reason(error)}); name another folder") from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read(20).strip()
+            file.close()
+            message = f"another process{f' ({holder})' * bool(holder)} {work}; wait for its end, or name another folder"
+            raise FailedError(message) from None
+        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            break
+        file.close()  # the one before removed the file after we had opened it
+    try:
+        with contextlib.suppress(OSError):  # a full disk; the number is only for the message
+            file.truncate(0)
+            print(os.getpid(), file=file, flush=True)
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+            path.parent.rmdir()  # goes only if nothing else is in it
+        with contextlib.suppress(OSError):
+            file.close()
 
 
 def check_writable(folder: Path) -> None:

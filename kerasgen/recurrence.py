@@ -208,7 +208,9 @@ def lstm_stack(ids, layers, states, *, factors=(), present=None):
             cells_before = [tf.concat([start[n][1][None], kept[n][2][:-1]], axis=0) for n in numbers]
 
             def backward(t, d_states, all_dz):
-                from_above, new, now_dz = tf.gather(d_top, t), [], []
+                from_above = tf.gather(d_top, t)
+                new: list = []
+                now_dz: list = []
                 for n in reversed(numbers):
                     _, gates, cells, _ = kept[n]
                     d_h, d_c = d_states[n]

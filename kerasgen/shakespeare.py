@@ -1,14 +1,13 @@
 """``python -m kerasgen.shakespeare``: a stacked two-layer LSTM learns a text and goes on from a prompt."""
 
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from kerasgen import artifacts, config, console, corpora
 from kerasgen.errors import BadInputError, MissingFileError, reason
-from kerasgen.files import bundled, check_writable
+from kerasgen.files import bundled, check_writable, sha256
 from kerasgen.vocab import CharVocab
 
 OPENING = "\n\n"  # what a poem of its own follows: a stanza has ended
@@ -33,8 +32,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if unknown_text and settings.prompt is None and not (settings.epochs or settings.model):
         settings = replace(settings, from_scratch=True)  # a text of the user's that nothing has learned yet
     prompt = read_prompt(settings)
-    if (settings.from_scratch or settings.epochs) and not settings.sample_only:
-        poet = train(settings, prompt)
+    wanted = settings.from_scratch or settings.epochs or settings.resume not in (None, "no")
+    if wanted and not settings.sample_only:
+        poet = train(settings, prompt, console.command_line("python -m kerasgen.shakespeare", argv))
     else:
         poet = load(settings, prompt)
     write(poet, prompt, settings)
@@ -168,8 +168,14 @@ def until_lines(pieces, lines: int | None):
         yield ends
 
 
-def train(settings: config.ShakespeareConfig, prompt: str):
-    """Learn a text: a new model, or one more epoch of the one that would answer; return the best of its epochs."""
+def train(settings: config.ShakespeareConfig, prompt: str, command: str):
+    """Learn a text: a new model, or one more epoch of the one that would answer; return the best of its epochs.
+
+    Args:
+        settings: those of the command.
+        prompt: what is to be gone on from afterwards.
+        command: what asked for this.
+    """
     corpus = corpora.read(settings.data, default="shakespeare")
     if corpus.note:
         console.note(corpus.note)
@@ -185,38 +191,20 @@ def train(settings: config.ShakespeareConfig, prompt: str):
         recipe = recipes.ProseRecipe(settings, corpus, found.vocab)
     fold(prompt, recipe.vocab, {"lower_case": settings.lower_case}, settings.on_unknown, quiet=True)
 
-    from kerasgen import training
-    from kerasgen.backend import keras, tf
+    from kerasgen import runs
 
-    with tf.device(recipe.device()):
+    def build():
+        model, how = None, ""
         if found:
             model = artifacts.load(found, compile=True)
-            why += "" if getattr(model, "optimizer", None) is None else " with its optimizer's state"
+            how = "" if getattr(model, "optimizer", None) is None else " with its optimizer's state"
             recipe.go_on(model)
-        else:
-            model = recipe.build()
-        console.note(f"learning {corpus.name}: {why}", settings.quiet)
-        check_writable(path.parent)
-        poet = recipe.generator(model)
-        stopping = keras.callbacks.EarlyStopping(
-            "val_bits_per_char", mode="min", patience=settings.patience, restore_best_weights=True
-        )
-        report = keras.callbacks.LambdaCallback(on_epoch_end=reporter(poet, settings))
-        first = int(model.optimizer.iterations)
-        started = time.perf_counter()
-        with console.progress_bar(recipe.steps, settings.quiet, first, settings.batch_size * settings.seq_len) as bar:
-            training.fit(
-                model,
-                recipe.batches,
-                passes=recipe.passes(model),
-                epoch_ends=recipe.epoch_ends(first),
-                validate=lambda: recipe.validate(poet),
-                callbacks=[bar, *[stopping] * bool(recipe.split.validation), *[report] * (not settings.quiet)],
-                chunk=recipe.chunk,
-            )
-        seconds = time.perf_counter() - started
-        poet.card = recipe.card(poet, round(seconds, 1))
-    artifacts.save(path, model, recipe.vocab, poet.card, recipe.known, optimizer=settings.save_optimizer)
+        console.note(f"learning {corpus.name}: {why}{how}", settings.quiet)
+        return model or recipe.build()
+
+    check_writable(path.parent)
+    origin = sha256(found.path.read_bytes()) if found else ""
+    poet, seconds = runs.train(recipe, path, command=command, reporter=reporter, build=build, origin=origin)
     scores = poet.card["scores"]
     console.note(
         f"{scores['part']}: {scores['bits_per_char']:.4f} bits/char (counting n-grams: "

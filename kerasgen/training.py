@@ -1,15 +1,38 @@
 """The one way to fit: whole chunks of steps in one compiled program, between ordinary Keras callbacks."""
 
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
+from kerasgen import checkpoints, console
 from kerasgen.backend import keras, tf
-from kerasgen.errors import FailedError
+from kerasgen.errors import DivergedError, FailedError, StoppedError
 from kerasgen.updates import PlainUpdate, learning_rate_function
 
 SMOOTHING = 0.999  # the notebook's: loss = 0.999 * loss + 0.001 * step_loss
+OFTEN, SELDOM = 2.0, 30.0  # seconds between checkpoints: at the least, and (within an epoch) at the most
+PATIENCE = 10.0  # seconds that a chunk may take: Ctrl-C and checkpoints wait for its end
+
+
+@dataclass
+class Progress:
+    """Where a training is, beside the variables of model and optimizer; `fit` keeps it up to date.
+
+    Attributes:
+        smoothed_loss: the notebook's running mean; None before the first step.
+        losses: of the steps of the running epoch; none where an epoch has just ended.
+        epochs: the logs of each epoch that has ended, and the number of steps behind it, ``step``.
+        stopped: whether a callback has ended the training.
+    """
+
+    smoothed_loss: float | None = None
+    losses: list[float] = field(default_factory=list)
+    epochs: list[dict[str, float]] = field(default_factory=list)
+    stopped: bool = False
 
 
 def epoch_ends(steps: int, every: int) -> Iterator[int]:
@@ -36,6 +59,7 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     first_smoothed_loss: float | None = None,
     chunk: int = 500,
+    progress: Progress | None = None,
 ) -> keras.callbacks.History:
     """Train a compiled model, from the step that its optimizer has reached to the last of `epoch_ends`.
 
@@ -58,43 +82,184 @@ def fit(
             logs have ``loss`` (the mean over the steps of the epoch so far; after an epoch, of that epoch), and
             ``smoothed_loss``, the notebook's running mean.
         first_smoothed_loss: where the running mean begins; None for the first step's loss.
-        chunk: how many steps a program makes at the most.
+        chunk: how many steps a program makes at the most; where they take more than 10 seconds, it makes fewer.
+        progress: that of the training to go on with, whose model and optimizer have been brought back by the caller;
+            None for a new one. With it, the result is bit for bit that of a training without interruption.
 
     Returns:
         The `History`: the logs of every epoch.
 
     Raises:
-        FailedError: the loss is NaN or infinite; the model is left as it was after the last chunk before that.
+        DivergedError: the loss is NaN or infinite; the model is left as it was after the last chunk before that.
     """
     program = _Program(model, passes or model, batches(0, 1).shape[1:], chunk)
-    history = keras.callbacks.CallbackList(list(callbacks), add_history=True, model=model)
-    step, smoothed = int(model.optimizer.iterations), first_smoothed_loss
-    model.stop_training = False
-    history.on_train_begin()
-    logs: dict[str, float | None] = {}
+    history = keras.callbacks.History()
+    hooks = keras.callbacks.CallbackList([*callbacks, history], model=model)
+    progress = progress or Progress(first_smoothed_loss)
+    step = int(model.optimizer.iterations)
+    model.stop_training = progress.stopped
+    hooks.on_train_begin()
+    for epoch, row in enumerate(progress.epochs):
+        history.on_epoch_end(epoch, {key: value for key, value in row.items() if key != "step"})
+    logs: dict[str, float] = {}
     for epoch, end in enumerate(epoch_ends):
-        if step >= end:
-            continue
-        history.on_epoch_begin(epoch)
-        losses: list[float] = []
-        for rows in batches.chunks(step, end, chunk):
-            history.on_train_batch_begin(step)
-            new = program.run(np.asarray(rows))
-            for loss in new:
-                smoothed = loss if smoothed is None else SMOOTHING * smoothed + (1 - SMOOTHING) * loss
-            losses += new
-            step += len(new)
-            logs = {"loss": math.fsum(losses) / len(losses), "smoothed_loss": smoothed}
-            history.on_train_batch_end(step - 1, logs)
-            if model.stop_training:
-                break
-        logs = {**logs, **(validate() if validate else {})}
-        history.on_epoch_end(epoch, dict(logs))
         if model.stop_training:
             break
+        if step > end or (step == end and not progress.losses):  # with losses, the epoch's end is still to come
+            continue
+        hooks.on_epoch_begin(epoch)
+        for rows in _chunks(batches, step, end, chunk):
+            hooks.on_train_batch_begin(step)
+            new = program.run(np.asarray(rows))
+            for loss in new:
+                before = progress.smoothed_loss
+                progress.smoothed_loss = loss if before is None else SMOOTHING * before + (1 - SMOOTHING) * loss
+            progress.losses += new
+            step += len(new)
+            hooks.on_train_batch_end(step - 1, _logs(progress))
+            if model.stop_training:
+                break
+        logs = {**_logs(progress), **(validate() if validate else {})}
+        progress.losses = []
+        progress.epochs.append({"step": step, **logs})
+        hooks.on_epoch_end(epoch, dict(logs))
     model.optimizer.finalize_variable_values(model.trainable_variables)
-    history.on_train_end(logs)
-    return model.history
+    hooks.on_train_end(logs)
+    return history
+
+
+class Keeper(keras.callbacks.Callback):
+    """Writes checkpoints, brings a training back from one, and ends it where a signal asks for that.
+
+    A checkpoint comes at the end of an epoch, where the last is 2 seconds old (an epoch of names takes milliseconds),
+    and within an epoch, where it is 30 seconds old. It must be the last of the callbacks, so that what it keeps of the
+    others is what they have after an epoch.
+
+    Args:
+        folder: of the checkpoints.
+        model: compiled.
+        passes: as for `fit`.
+        progress: as for `fit`.
+        stopping: the callback that stops early and keeps the best weights, where there is one.
+        signalled: returns the number of the signal that asks to stop, or 0.
+
+    Attributes:
+        seconds: what the training has taken so far, also before an interruption.
+        saved: the number of steps behind the last checkpoint.
+    """
+
+    STOPPING = ("wait", "stopped_epoch", "best", "best_epoch")
+
+    def __init__(self, folder, model, passes, progress, stopping=None, signalled=lambda: 0):
+        super().__init__()
+        self.folder, self.progress, self.stopping, self.signalled = folder, progress, stopping, signalled
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        groups = {
+            "weights": model.trainable_variables,
+            "carried": passes.carried,
+            "optimizer": model.optimizer.variables,
+        }
+        self.variables = {f"{name}/{n}/{v.name}": v for name, group in groups.items() for n, v in enumerate(group)}
+        self.best = [v.numpy() for v in model.weights] if stopping else []
+        self._iterations = model.optimizer.iterations
+        self.seconds, self.saved, self._failed = 0.0, -1, False
+        self._facts: dict[str, Any] = {}
+
+    def restore(self) -> list[str]:
+        """Bring model, optimizer and progress back from the newest checkpoint that can be read, if there is one.
+
+        Returns:
+            What is wrong with newer ones.
+        """
+        arrays = {**{name: v.numpy() for name, v in self.variables.items()}, **self._best()}
+        shapes: checkpoints.Shapes = {name: (a.dtype.str, a.shape) for name, a in arrays.items()}
+        shapes["losses"] = (np.dtype(float).str, (None,))
+        found, facts, wrong = checkpoints.newest(self.folder, shapes)
+        if found is None:
+            return wrong
+        for name, variable in self.variables.items():
+            variable.assign(found[name])
+        self.best = [found[name].copy() for name in self._best()]
+        self.progress.losses = found["losses"].tolist()
+        for name in ("smoothed_loss", "epochs", "stopped"):
+            setattr(self.progress, name, facts[name])
+        self.seconds, self.saved, self._facts = facts["seconds"], self.step, facts
+        return wrong
+
+    @property
+    def step(self) -> int:
+        """The number of steps that the optimizer has behind it."""
+        return int(self._iterations)
+
+    def on_train_begin(self, logs=None):
+        """Start the clocks; give the callback that stops early what it knew."""
+        self._started = time.perf_counter() - self.seconds
+        self._last = time.perf_counter()
+        if self.stopping and self._facts:
+            for name in self.STOPPING:
+                setattr(self.stopping, name, self._facts["stopping"][name])
+            self.stopping.best_weights = self.best if self.stopping.best is not None else None
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Save once in a while, and where a signal asks to stop."""
+        self._perhaps(SELDOM)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Save, and stop where a signal asks for that."""
+        self._perhaps(OFTEN)
+
+    def on_train_end(self, logs=None):
+        """Stop the clock."""
+        self.seconds = time.perf_counter() - self._started
+
+    def _perhaps(self, age: float) -> None:
+        signal = self.signalled()
+        if signal or time.perf_counter() - self._last >= age:
+            self._save()
+        if signal:
+            raise StoppedError(f"stopped at step {self.step:,}", signal)
+
+    def _save(self) -> None:
+        self.seconds = time.perf_counter() - self._started
+        self.progress.stopped = bool(self.model.stop_training)
+        if self.stopping and self.stopping.best_weights is not None:
+            self.best = self.stopping.best_weights
+        facts = {"seconds": self.seconds, **asdict(self.progress)}
+        losses = np.array(facts.pop("losses"), float)
+        if self.stopping:
+            facts["stopping"] = {name: getattr(self.stopping, name) for name in self.STOPPING}
+        arrays = {name: v.numpy() for name, v in self.variables.items()}
+        try:
+            checkpoints.write(self.folder, self.step, {**arrays, **self._best(), "losses": losses}, facts)
+            self.saved, self._failed = self.step, False
+        except FailedError as error:  # hours of training are worth more than their checkpoint
+            if not self._failed:
+                console.note(f"no checkpoint at step {self.step:,}: {error}; the training goes on")
+            self._failed = True
+        self._last = time.perf_counter()
+
+    def _best(self) -> dict[str, np.ndarray]:
+        return {f"best/{n}": np.asarray(array) for n, array in enumerate(self.best)}
+
+
+def _logs(progress: Progress) -> dict[str, float]:
+    return {"loss": math.fsum(progress.losses) / len(progress.losses), "smoothed_loss": progress.smoothed_loss or 0.0}
+
+
+def _chunks(batches, step: int, end: int, size: int) -> Iterator[np.ndarray]:
+    """Yield the batches of an epoch, in smaller chunks once they take long; where they are cut does not show."""
+    slow, compiled = True, False
+    while slow and step < end:
+        slow = False
+        for rows in batches.chunks(step, end, size):
+            started = time.perf_counter()
+            yield rows
+            step, seconds = step + len(rows), time.perf_counter() - started
+            if compiled and seconds > PATIENCE and size > 1:  # the first one is compiled as well
+                slow, size = True, max(1, int(size * PATIENCE / 2 / seconds))
+                break
+            compiled = True
 
 
 class _Program:
@@ -120,7 +285,7 @@ class _Program:
         self._parts = passes.parts(self.shape[0])
         self._whole = tf.function(self._steps, jit_compile=passes.fused and self._parts == 1)
         self._part = tf.function(self._part_gradients, jit_compile=True)
-        self._update = self._plain
+        self._update: Any = self._plain
         if self._plain and self._parts > 1:
             self._update = tf.function(self._plain.__call__, jit_compile=True)
 
@@ -136,7 +301,7 @@ class _Program:
             for variable, value in zip(self._written(), before, strict=True):
                 variable.assign(value)
             bad = int(np.flatnonzero(~np.isfinite(losses))[0])
-            raise FailedError(
+            raise DivergedError(
                 f"the loss became {losses[bad]} at step {first + bad}; try a lower --learning-rate or stronger clipping"
             )
         return losses.tolist()

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -191,6 +192,14 @@ def test_an_interrupted_training_leaves_the_old_model(trained, genera):
     finally:
         process.kill()
     assert process.returncode == 130
-    assert "Traceback" not in error and len(error.splitlines()) == 1 and "nothing was saved" in error
+    assert "Traceback" not in error and len(error.splitlines()) == 1
+    assert re.match(
+        r"kerasgen: stopped at step [\d,]+; go on with: python -m kerasgen\.dino --data towns\.txt --steps 100000000$",
+        error,
+    )
     assert model.read_bytes() == before
-    assert os.listdir(model.parent) == [model.name]
+    (run,) = (model.parent / "runs").iterdir()
+    assert {path.suffix for path in run.iterdir()} == {".json", ".checkpoint"}
+    refused = dino(genera, "--data", "towns.txt", "--steps", 100000000, "--units", 9, "--resume", run.name, code=2)
+    assert "units 64 instead of 9" in refused.stderr and len(refused.stderr.splitlines()) == 1
+    shutil.rmtree(run.parent)

@@ -1,6 +1,7 @@
 """`training.fit`: Keras' own callbacks, chunks that don't show, and steps that can be gone on from."""
 
 import csv
+import signal
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from kerasgen.backend import keras, tf
 from kerasgen.config import DinoConfig
 from kerasgen.corpora import Text
 from kerasgen.datasets import NameBatches, encode_names
-from kerasgen.errors import FailedError
+from kerasgen.errors import FailedError, StoppedError
 from kerasgen.vocab import CharVocab
 
 NAMES = ["ada", "bea", "cleo", "dora", "eve", "fay", "gus", "hal", "ida", "jo", "kit"]
@@ -215,3 +216,49 @@ def test_the_program_is_compiled_once(monkeypatch):
     training.fit(model_of(), batches_of(), epoch_ends=[1, 8, 30], chunk=4)
     (program,) = programs
     assert program._whole.experimental_get_tracing_count() == 1
+
+
+def kept(folder, stop_at=None):
+    """Train with checkpoints, stopped after that many steps; the model, and the history where it was not stopped."""
+    model, progress = model_of(**ALL), training.Progress(23.0)
+    signalled = lambda: signal.SIGTERM if stop_at and int(model.optimizer.iterations) >= stop_at else 0  # noqa: E731
+    stopping = keras.callbacks.EarlyStopping("worth", mode="min", patience=3, restore_best_weights=True)
+    keeper = training.Keeper(folder, model, model, progress, stopping, signalled)
+    assert keeper.restore() == []
+    worth = lambda: {"worth": (int(model.optimizer.iterations) - 18) ** 2 / 7}  # noqa: E731
+    given = dict(epoch_ends=range(4, 41, 4), chunk=3, validate=worth, callbacks=[stopping, keeper], progress=progress)
+    return model, training.fit(model, batches_of(), **given).history
+
+
+@pytest.mark.parametrize("stops", [[4], [7, 8, 19, 27]])
+def test_a_training_stopped_anywhere_and_gone_on_with_is_one_that_never_was(tmp_path, stops):
+    expected, history = kept(tmp_path / "whole")
+    assert len(history["worth"]) == 7  # the fourth epoch is the best; three later it stops
+    for stop in stops:
+        with pytest.raises(StoppedError) as stopped:
+            kept(tmp_path / "parts", stop)
+        assert stopped.value.exit_code == 143
+    model, again = kept(tmp_path / "parts")
+    assert_same(model, expected)
+    assert again == history
+
+
+def test_a_checkpoint_that_cannot_be_written_does_not_end_the_training(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(training, "OFTEN", 0.0)
+    (tmp_path / "file").write_text("in the way")
+    model, _ = kept(tmp_path / "file" / "run")
+    assert int(model.optimizer.iterations) == 28
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and "no checkpoint at step 4: " in lines[0] and lines[0].endswith("the training goes on")
+
+
+def test_slow_steps_are_made_in_smaller_chunks_and_it_does_not_show(monkeypatch):
+    fast, slow = model_of(**ALL), model_of(**ALL)
+    training.fit(fast, batches_of(), epoch_ends=[30], chunk=8)
+    monkeypatch.setattr(training, "PATIENCE", 0.0)
+    ends = []
+    keep = keras.callbacks.LambdaCallback()
+    keep.on_train_batch_end = lambda batch, logs=None: ends.append(batch)
+    training.fit(slow, batches_of(), epoch_ends=[30], chunk=8, callbacks=[keep])
+    assert ends == [7, *range(15, 30)]
+    assert_same(fast, slow)
