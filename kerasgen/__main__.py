@@ -9,6 +9,7 @@ from kerasgen.errors import BadInputError
 COMMANDS = {
     "dino": "a SimpleRNN learns a list of names and invents new ones",
     "shakespeare": "a stacked LSTM learns a text and goes on from a prompt",
+    "tune": "search for the settings that learn a text best (keras-tuner)",
     "inspect": "what a model file holds, and whether it is intact",
     "clean": "list and remove what unfinished trainings and logs have left",
 }

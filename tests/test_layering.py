@@ -22,18 +22,40 @@ MAY_IMPORT = {
     "models": {"backend", "recurrence"},
     "updates": {"backend"},
     "generator": {"backend", "errors", "vocab"},
-    "artifacts": {"backend", "errors", "files", "models", "vocab"},
-    "training": {"artifacts", "backend", "datasets", "errors", "files", "metrics", "updates"},
+    "gate": set(),
+    "blueprint": {"gate", "vocab"},
+    "artifacts": {"backend", "blueprint", "errors", "files", "gate", "models", "vocab"},
     "console": {"backend", "errors"},
+    "checkpoints": {"errors", "files"},
+    "training": {
+        "artifacts",
+        "backend",
+        "checkpoints",
+        "console",
+        "datasets",
+        "errors",
+        "files",
+        "metrics",
+        "updates",
+    },  # fmt: skip
+    "monitor": {"backend", "console", "errors", "files", "metrics"},
+    "runs": {"artifacts", "backend", "checkpoints", "console", "errors", "files", "monitor", "training"},
     "recipes": "anything above but commands",
+    "space": {"config", "errors", "recipes"},
+    "ranking": {"console", "errors", "files", "monitor", "space"},
+    "oracles": {"backend", "config", "console", "errors", "files", "space"},
+    "sweeps": {"backend", "config", "console", "errors", "oracles", "ranking", "space", "training"},
     "__init__": "anything above but commands",
+    "clean": "anything above but commands",
+    "inspect": "anything above but commands",
     "dino": "anything above but commands",
     "shakespeare": "anything above but commands",
+    "tune": "anything above but commands",
     "__main__": "anything above but commands",
 }
 ORDER = list(MAY_IMPORT)
-COMMANDS = {"dino", "shakespeare", "__main__"}
-HEAVY = {"tensorflow", "keras", "keras_tuner", "tensorboard"}
+COMMANDS = {"clean", "dino", "inspect", "shakespeare", "tune", "__main__"}
+HEAVY = {"tensorflow", "keras", "keras_tuner", "matplotlib", "tensorboard"}
 LIGHT = [
     "errors",
     "files",
@@ -42,11 +64,20 @@ LIGHT = [
     "metrics",
     "corpora",
     "datasets",
+    "gate",
+    "blueprint",
     "artifacts",
     "console",
+    "checkpoints",
+    "runs",
+    "clean",
+    "inspect",
     "recipes",
+    "space",
+    "ranking",
     "dino",
     "shakespeare",
+    "tune",
 ]
 
 
@@ -133,7 +164,7 @@ def test_light_rooms_do_not_name_tensorflow_at_module_level(room):
     ],
 )
 def test_importing_light_rooms_loads_nothing_heavy(statement):
-    heavy = sorted({*HEAVY, "numpy", "pooch", "requests", "rich", "jsonargparse"})
+    heavy = sorted({*HEAVY, "numpy", "platformdirs", "requests", "rich", "jsonargparse"})
     code = f"{statement}\nimport sys; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")

@@ -1,0 +1,450 @@
+"""Sweeps: every trial is made once and none is lost, by one process or by several, and the commands take the winner."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import kerasgen
+from kerasgen import config, console, dino, files, ranking, recipes, tune
+from kerasgen.errors import BadInputError
+from kerasgen.space import CHOSEN_ELSEWHERE, Parameter, read_space
+from tests.conftest import ROOT
+from tests.poems import environment, write_text
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras_tuner.*")  # threading.currentThread
+
+SPACE = """units = [3, 4, 5]
+learning_rate = {min = 0.01, max = 0.1, sampling = "log"}
+schedule = ["constant", "cosine"]
+"""
+BASE = "units = 4\nepochs = 2\nbatch_size = 8\nrecurrent_dropout = 0.1\n"
+FLAGS = ("--data", "towns.txt", "--space", "space.toml", "--config", "base.toml", "--epochs", "1", "--max-trials", "2")
+
+
+def write_inputs(folder):
+    """Write a list of 60 names, what is searched, and the other settings."""
+    rng = np.random.RandomState(0)
+    names = ["".join(rng.choice([*"abcde"], rng.randint(3, 8))) for _ in range(60)]
+    (folder / "towns.txt").write_text("\n".join(names), encoding="utf-8")
+    (folder / "space.toml").write_text(SPACE, encoding="utf-8")
+    (folder / "base.toml").write_text(BASE, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_inputs(tmp_path)
+
+
+def run(command, folder, *arguments):
+    """Run a command in this process and in a folder: exit code, standard output, standard error."""
+    out, error = io.StringIO(), io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+        code = console.run_command(command.main, list(map(str, arguments)))
+    return code, out.getvalue(), error.getvalue()
+
+
+def sweep_folder(folder):
+    (found,) = (folder / "sweeps").iterdir()
+    return found
+
+
+def rows_of(folder):
+    return json.loads((sweep_folder(folder) / "ranking.json").read_text(encoding="utf-8"))["trials"]
+
+
+def start(folder, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "kerasgen.tune", "dino", *FLAGS, "--no-final", *map(str, arguments)],
+        cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def pretended(monkeypatch):
+    """Train and draw nothing: a trial's score follows from its hyperparameters; one of over 8 units has no memory."""
+    from kerasgen import sweeps, training
+    from kerasgen.backend import tf
+
+    def build(self):
+        if self.settings.units > 8:
+            raise tf.errors.ResourceExhaustedError(None, None, "no memory")
+        return self.settings
+
+    def fit(model, batches, *, epoch_ends, callbacks, **ignored):
+        scores = []
+        for epoch in range(len(epoch_ends)):
+            callbacks[0].on_train_batch_end(0, {})
+            callbacks[0].on_epoch_end(epoch, {})
+            scores.append(model.learning_rate + model.units / 100 - epoch / 1000)
+        return SimpleNamespace(history={"val_bits_per_char": scores})
+
+    monkeypatch.setattr(recipes.NamesRecipe, "build", build)
+    monkeypatch.setattr(recipes.NamesRecipe, "generator", lambda self, model: None)
+    monkeypatch.setattr(training, "fit", fit)
+    # keras-tuner's own collects the garbage of the model before, for half a second
+    monkeypatch.setattr(sweeps._Tuner, "_try_build", lambda self, hp: self.hypermodel.build(hp))
+    monkeypatch.setattr(ranking, "save_picture", lambda *arguments: None)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder in which a sweep of two trials was made, and its winner trained, with what was printed."""
+    folder = write_inputs(tmp_path_factory.mktemp("sweep"))
+    code, out, error = run(tune, folder, "dino", *FLAGS)
+    assert code == 0, error
+    return folder, out, error
+
+
+def test_the_ranking_is_printed_and_kept(finished):
+    folder, out, error = finished
+    rows = rows_of(folder)
+    assert sorted(row["trial"] for row in rows) == [1, 2] and {row["status"] for row in rows} == {"done"}
+    scores = [row["bits_per_char"] for row in rows]
+    assert scores == sorted(scores) and len(set(scores)) > 1
+    assert [line.split()[:3] for line in out.splitlines()[:2]] == [
+        ["rank", "trial", "bits/char"],
+        ["1", str(rows[0]["trial"]), f"{scores[0]:.4f}"],
+    ]
+    with open(sweep_folder(folder) / "ranking.csv", newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    assert [float(row["bits_per_char"]) for row in table] == scores
+    assert [int(row["units"]) for row in table] == [row["values"]["units"] for row in rows]
+    assert "trial 2 of 2:" in error and f"the best is trial {rows[0]['trial']} with {scores[0]:.4f}" in error
+    assert "Reloading" not in out + error and "Search:" not in out + error
+
+
+def test_a_picture_shows_the_trials(finished):
+    picture = sweep_folder(finished[0]) / "trials.png"
+    assert picture.read_bytes().startswith(b"\x89PNG") and picture.stat().st_size > 5000
+
+
+def test_the_command_makes_the_winner_s_model_from_its_configuration(finished):
+    folder, out, _ = finished
+    best = sweep_folder(folder) / "best.toml"
+    about = " ".join(best.read_text(encoding="utf-8").split("\n")[:2])
+    assert "The best of 2 trials" in about and "--tuner random" in about and sweep_folder(folder).name in about
+    settings = config.parse(config.DinoConfig, "dino", "a\n\nb", "configs/dino.toml", ["--config", str(best)])
+    values = rows_of(folder)[0]["values"]
+    assert {key: getattr(settings, key) for key in values} == values
+    assert (settings.batch_size, settings.epochs, settings.holdout) == (8, 2, "validation")
+    code, _, error = run(
+        dino, folder, "--data", "towns.txt", "--config", best, "--save-dir", "again", "--quiet", "--no-log"
+    )
+    assert code == 0, error
+    ours, theirs = (kerasgen.load(folder / name / "my-towns.keras") for name in ("saved_models", "again"))
+    assert len(ours.generate(3)) == 3 and ours.card["scores"] == theirs.card["scores"]
+    for one, other in zip(ours.model.get_weights(), theirs.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert f"{ours.card['scores']['bits_per_char']:.4f} bits/char (validation" in out
+    (curves,) = (sweep_folder(folder) / "logs").glob("towns_*/curves.png")
+    assert curves.stat().st_size > 5000 and not (folder / "logs").exists()
+    assert not list((folder / "saved_models").glob("runs/*")) and not (sweep_folder(folder) / "lock").exists()
+
+
+def test_tensorboard_has_the_hyperparameters_and_results(finished):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams import plugin_data_pb2
+
+    from kerasgen.backend import tf
+
+    logs = sweep_folder(finished[0]) / "logs"
+    for row in rows_of(finished[0]):
+        events = EventAccumulator(str(logs / f"trial-{row['trial']}"))
+        events.Reload()
+        content = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
+        info = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info
+        found = {name: getattr(value, value.WhichOneof("kind")) for name, value in info.hparams.items()}
+        assert found == row["values"]
+        (result,) = events.Tensors("val_bits_per_char")
+        assert float(tf.make_ndarray(result.tensor_proto)) == pytest.approx(row["bits_per_char"], abs=1e-5)
+
+
+def test_the_test_part_is_never_seen(folder):
+    base = tune.base_settings("dino", config.TuneConfig(config=str(folder / "base.toml")))
+    assert base.holdout == "both" and base.epochs == 2
+    assert "holdout" in CHOSEN_ELSEWHERE and "seed" in CHOSEN_ELSEWHERE
+
+
+def test_a_sweep_goes_on_though_files_are_torn(folder, pretended):
+    code, _, error = run(tune, folder, "dino", *FLAGS, "--no-final")
+    assert code == 0, error
+    place, before = sweep_folder(folder), {row["trial"]: row for row in rows_of(folder)}
+    for name in ("oracle.json", "trial_1/trial.json"):
+        (place / name).write_bytes((place / name).read_bytes()[:100])
+    shutil.rmtree(place / "logs")
+    (place / "logs").write_text("in the way")
+    code, _, error = run(tune, folder, "dino", *FLAGS[:-1], 3, "--no-final")
+    assert code == 0 and "oracle.json is damaged" in error and "trial 3 of 3" in error
+    assert error.count("goes on without logs") == 1
+    after = {row["trial"]: row for row in rows_of(folder)}
+    assert sorted(after) == [1, 2, 3] and {row["status"] for row in after.values()} == {"done"}
+    assert all({**after[trial], "rank": row["rank"]} == row for trial, row in before.items())
+    code, _, error = run(tune, folder, "dino", *FLAGS[:-1], 3, "--no-final")
+    assert code == 0 and "going on: 3 of 3" in error and "trial 3 of 3" not in error
+
+
+def test_a_second_sweep_in_the_same_folder_is_refused(folder, pretended):
+    code, _, _ = run(tune, folder, "dino", *FLAGS, "--no-final")
+    assert code == 0
+    with files.locked(sweep_folder(folder) / "lock", "sweeps"):
+        code, out, error = run(tune, folder, "dino", *FLAGS, "--no-final")
+    assert (code, out) == (1, "") and f"another process ({os.getpid()}) sweeps in sweeps/towns-" in error
+
+
+def test_what_is_swept_names_the_folder(finished):
+    folder, _, _ = finished
+    settings = config.TuneConfig(space=str(folder / "space.toml"), config=str(folder / "base.toml"))
+
+    def name(settings, text="rex"):
+        base = tune.base_settings("dino", settings)
+        space = read_space(settings.space, base)
+        return tune.fingerprint(base, space, tune.corpora.Text("towns", text, text), settings)
+
+    other_space = folder / "other.toml"
+    other_space.write_text(SPACE.replace("5", "6"), encoding="utf-8")
+    changes = [{"epochs": 3}, {"tuner": "grid"}, {"seed": 1}, {"executions_per_trial": 2}, {"space": str(other_space)}]
+    names = [name(config.TuneConfig(**{"space": settings.space, "config": settings.config, **one})) for one in changes]
+    assert len({name(settings), name(settings, "minmi"), *names}) == 2 + len(changes)
+    assert name(config.TuneConfig(space=settings.space, config=settings.config, max_trials=9)) == name(settings)
+
+
+def test_failed_trials_are_told_and_the_sweep_goes_on(folder, pretended):
+    flags = [*FLAGS[:-2], "--tuner", "grid", "--no-final"]
+    (folder / "space.toml").write_text("units = [9, 10, 4]\nlearning_rate = [0.01, 0.05]\n", encoding="utf-8")
+    code, out, error = run(tune, folder, "dino", *flags)
+    assert code == 0, error
+    rows = rows_of(folder)
+    assert [row["status"] for row in rows] == ["done"] * 2 + ["failed"] * 4
+    assert rows[0]["values"] == {"units": 4, "learning_rate": 0.01}
+    assert {row["reason"] for row in rows[2:]} == {"ResourceExhaustedError: no memory"}
+    assert "failed: ResourceExhaustedError" in out and "trial 1 of 6: ResourceExhaustedError: no memory" in error
+    figure = ranking.picture([ranking.Row(**{key: row[key] for key in row if key != "rank"}) for row in rows], "towns")
+    assert "6 trials, the best 0.0500" in figure.get_suptitle() and "crosses: failed" in figure.get_suptitle()
+    (folder / "space.toml").write_text("units = [9, 10]\n", encoding="utf-8")
+    code, _, error = run(tune, folder, "dino", *flags)
+    assert code == 1 and "no trial finished; the first failed so: ResourceExhaustedError" in error
+
+
+def test_a_trial_that_diverges_has_failed(folder):
+    (folder / "space.toml").write_text("learning_rate = [3e38, 0.05]\n", encoding="utf-8")
+    (folder / "base.toml").write_text(BASE + "clipvalue = 1e38\n", encoding="utf-8")
+    code, _, error = run(tune, folder, "dino", *FLAGS[:-1], 1, "--tuner", "grid", "--no-final")
+    assert code == 1 and "no trial finished; the first failed so: the loss became" in error
+    assert [row["status"] for row in rows_of(folder)] == ["failed"]
+
+
+def test_the_time_limit_puts_the_running_trial_back(folder, pretended, monkeypatch):
+    from kerasgen import oracles, sweeps, training
+
+    fit, now = training.fit, [0]
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+
+    def slow(*arguments, **options):
+        now[0] += 2400  # the limit is reached within the second trial
+        return fit(*arguments, **options)
+
+    flags = ["dino", *FLAGS[:-1], 4, "--no-final"]
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "fit", slow)
+        patch.setattr(sweeps, "time", clock)
+        patch.setattr(oracles, "time", clock)
+        code, out, _ = run(tune, folder, *flags, "--time-limit", "1h")
+    assert code == 0 and [row["status"] for row in rows_of(folder)] == ["done", "unfinished"] and "unfinished" in out
+    code, _, error = run(tune, folder, *flags)
+    assert code == 0 and "going on: 1 of 4" in error and len(rows_of(folder)) == 4
+    code, _, error = run(tune, folder, *flags, "--seed", 1, "--time-limit", "0.000001")
+    assert code == 1 and "no trial finished, as the time was over" in error
+
+
+def test_hyperband_trains_the_better_ones_longer(folder, pretended):
+    (folder / "space.toml").write_text("units = {min = 3, max = 8}\n", encoding="utf-8")
+    flags = [*FLAGS[:-4], "--epochs", 3, "--tuner", "hyperband", "--max-trials", 4, "--no-final"]
+    code, _, error = run(tune, folder, "dino", *flags)
+    assert code == 0, error
+    rows = rows_of(folder)
+    assert sorted(row["epochs"] for row in rows) == [1, 1, 1, 3]
+    first = [row for row in rows if row["epochs"] == 1]
+    assert next(row["values"] for row in rows if row["epochs"] == 3) == first[0]["values"]
+
+
+def test_bayesian_goes_where_it_expects_the_best(folder, pretended):
+    (folder / "space.toml").write_text("learning_rate = {min = 0.01, max = 1.0}\n", encoding="utf-8")
+    code, _, error = run(tune, folder, "dino", *FLAGS[:-1], 4, "--tuner", "bayesian", "--no-final")
+    assert code == 0, error
+    rates = [row["values"]["learning_rate"] for row in sorted(rows_of(folder), key=lambda row: row["trial"])]
+    assert rates[3] < min(rates[:3])  # those are random
+
+
+def test_a_worker_that_comes_back_gets_its_trial_again(tmp_path):
+    from kerasgen import oracles
+
+    oracle = oracles.make([Parameter("units", (3, 4, 5))], config.TuneConfig(max_trials=3), "towns")
+    oracle._set_project_dir(tmp_path, "towns")
+    oracle.deadline, oracle.board = time.monotonic() + 100, SimpleNamespace(begin=lambda trial: None)
+    first, other = oracle.create_trial("a"), oracle.create_trial("b")
+    assert oracle.create_trial("a").trial_id == first.trial_id != other.trial_id
+
+
+def test_a_sweep_of_prose(folder):
+    write_text(folder / "mini.txt", lines=60)
+    (folder / "space.toml").write_text("learning_rate = [0.01, 0.02]\n", encoding="utf-8")
+    (folder / "base.toml").write_text(
+        "units = 4\nseq_len = 10\nbatch_size = 15\nscratch_epochs = 1\nlog = false\n", encoding="utf-8"
+    )
+    flags = ["--data", "mini.txt", *FLAGS[2:8], "--max-trials", 1, "--tuner", "grid"]
+    code, _, error = run(tune, folder, "shakespeare", *flags)
+    assert code == 0, error
+    assert [row["values"] for row in rows_of(folder)] == [{"learning_rate": 0.01}]
+    poet = kerasgen.load(folder / "saved_models" / "my-mini.keras")
+    assert poet.card["scores"]["part"] == "validation"
+    best, default = sweep_folder(folder) / "best.toml", "configs/shakespeare.toml"
+    settings = config.parse(config.ShakespeareConfig, "shakespeare", "a\n\nb", default, ["--config", str(best)])
+    card = poet.card["config"]
+    assert {key: value for key, value in vars(settings).items() if key in card} == card
+
+
+def test_a_killed_sweep_goes_on_and_ends_as_if_nothing_had_been(finished, folder):
+    process = start(folder)
+    try:
+        until(lambda: "COMPLETED" in read(folder, "trial_1/trial.json"), process)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    code, _, error = run(tune, folder, "dino", *FLAGS, "--no-final")
+    assert code == 0 and "trials were made before" in error and "trial 1 of 2" not in error
+    assert rows_of(folder) == rows_of(finished[0])
+
+
+def test_a_chief_and_two_workers_make_every_trial_once(finished, folder):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    chief, *workers = (
+        start(folder, "--oracle-address", address, *role)
+        for role in (["--chief"], ["--worker", "a"], ["--worker", "b"])
+    )
+    try:
+        outputs = [process.communicate(timeout=120) for process in (*workers, chief)]
+    finally:
+        for process in (chief, *workers):
+            process.kill()
+    assert chief.returncode == 0, outputs
+    made = [
+        line.split(":")[1].split()[1] for _, error in outputs[:2] for line in error.splitlines() if "trial " in line
+    ]
+    assert sorted(made) == ["1", "2"]
+    assert rows_of(folder) == rows_of(finished[0])
+
+
+def until(holds, process):
+    deadline = time.monotonic() + 100
+    while not holds():
+        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
+        time.sleep(0.02)
+
+
+def read(folder, name):
+    found = list(Path(folder / "sweeps").glob(f"*/{name}"))
+    return found[0].read_text(encoding="utf-8") if found else ""
+
+
+BAD_SPACES = {
+    "unts = [3, 4]": "did you mean 'units'",
+    "seed = [1, 2]": "unknown key 'seed'",
+    "units = 3": "a list of choices, or a range",
+    "units = [3]": "at least two different choices",
+    "units = [3, 3]": "at least two different choices",
+    "units = [3, 4.5]": "whole numbers",
+    "units = [3, true]": "whole numbers",
+    "units = [0, 4]": "--units must be between 1 and 8192",
+    'learning_rate = ["fast", "slow"]': "numbers",
+    'schedule = ["constant", "sine"]': "constant, linear, cosine",
+    "schedule = {min = 1, max = 2}": "a list of choices",
+    "carry_state = [1, 0]": "true, false",
+    "units = {min = 9}": "both min and max",
+    "units = {min = 9, max = 3}": "min is below its max",
+    "units = {min = 3, max = 9, stride = 2}": "without stride",
+    "units = {min = 3, max = 9, step = 0}": "number above 0",
+    "units = {min = 3, max = 9, step = 7}": "step fits into",
+    'units = {min = 3, max = 9, step = 1, sampling = "log"}': "factor above 1",
+    'recurrent_l2 = {min = 0.0, max = 1.0, sampling = "log"}': "a range above 0",
+    'units = {min = 3, max = 9, sampling = "lin"}': '"linear" or "log"',
+    "learning_rate = {min = nan, max = 1.0}": "numbers",
+    "": "at least one setting",
+}
+
+
+@pytest.mark.parametrize("text", BAD_SPACES)
+def test_a_space_that_makes_no_sense_is_one_clear_line(tmp_path, text):
+    (tmp_path / "space.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(BadInputError) as caught:
+        read_space(str(tmp_path / "space.toml"), config.DinoConfig())
+    assert BAD_SPACES[text] in str(caught.value) and "space.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "dino or shakespeare"),
+        (["dinos"], "did you mean 'dino'"),
+        (["dino", "--max-trial", "3"], "--max-trials"),
+        (["dino", "--max-trials", "0"], "--max-trials must be between"),
+        (["dino", "--time-limit", "soon"], "10m or 1h"),
+        (["dino", "--tuner", "luck"], "--tuner"),
+        (["dino", "--chief", "--worker", "a"], "received both"),
+        (["dino", "--worker", "chief2"], "without the word chief"),
+        (["dino", "--oracle-address", "here"], "HOST:PORT"),
+        (["dino", "--space", "no.toml"], "--space must name a TOML file"),
+        (["dino", "--config", "no.toml"], "--config must name a TOML file"),
+        (["dino", "--data", "no.txt"], "there is no 'no.txt'"),
+    ],
+)
+def test_wrong_use_is_one_clear_line(tmp_path, arguments, words):
+    code, out, error = run(tune, tmp_path, *arguments)
+    assert (code, out) == (2, "") and words in error and len(error.splitlines()) == 1
+
+
+def test_a_list_without_a_validation_part_is_refused(folder):
+    (folder / "towns.txt").write_text("rex\nzuul\n", encoding="utf-8")
+    code, _, error = run(tune, folder, "dino", *FLAGS)
+    assert code == 2 and "validation part" in error and not (folder / "sweeps").exists()
+
+
+def test_durations():
+    assert [config.seconds(text) for text in ("90", "90s", "10m", "1.5h", "x", "-1")] == [90, 90, 600, 5400, 0, 0]
+    assert [ranking.duration(seconds) for seconds in (5, 119, 600, 7200)] == ["5 s", "119 s", "10 min", "2 h"]
+
+
+def test_the_points_of_a_grid():
+    assert Parameter("units", (3, 5)).points() == [3, 5]
+    assert Parameter("units", (), 3, 9, 3).points() == [3, 6, 9]
+    assert Parameter("rate", (), 0.0, 0.3, 0.1).points() == [0.0, 0.1, 0.2, 0.3]
+    assert Parameter("rate", (), 0.01, 1.0, 10, True).points() == [0.01, 0.1, 1.0]
+    assert Parameter("units", (), 1, 4).points() == [1, 2, 3, 4]
+    assert len(Parameter("rate", (), 0.01, 1.0, None, True).points()) == 10
+
+
+def test_numbers_survive_a_message_of_single_precision():
+    rounded = float(np.float32(0.1))
+    assert Parameter("dropout", (0.1, 0.2)).value(rounded) == 0.1
+    assert Parameter("rate", (), 0.1, 0.5).value(rounded) == 0.1
+    assert Parameter("units", (), 3, 9).value(7) == 7 and Parameter("carry_state", (True, False)).value(True)
+
+
+def test_our_own_spaces_are_in_order():
+    for kind, (settings, _) in tune.KINDS.items():
+        assert len(read_space(str(ROOT / "configs" / f"tune_{kind}.toml"), settings())) >= 5
