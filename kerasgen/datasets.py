@@ -80,7 +80,22 @@ def encode_names(names: Sequence[str], vocab: CharVocab) -> np.ndarray:
     return rows
 
 
-class NameBatches:
+class _Batches:
+    """What both kinds of batches share: steps first to end, a stretch at a time."""
+
+    def chunks(self, first: int, end: int, size: int) -> Iterator[np.ndarray]:
+        """Yield the batches of the steps from `first` to before `end`, up to `size` of them at a time.
+
+        Cutting what a second of training takes needs less than a millisecond, so no pipeline does it ahead.
+        """
+        return (self(start, min(size, end - start)) for start in range(first, end, size))
+
+    def __call__(self, first: int, count: int) -> np.ndarray:
+        """Return the batches of the steps ``first ... first + count - 1``, int32 ``(count, batch, time + 1)``."""
+        raise NotImplementedError
+
+
+class NameBatches(_Batches):
     """The training batches of a list of names: any of them can be asked for, in any order, any number of times.
 
     Batch `step` holds the examples ``step * batch_size ...`` of an endless sequence of passes over the list, so every
@@ -112,10 +127,6 @@ class NameBatches:
         chosen = np.concatenate([examples for _, examples in passes])
         return self.rows[chosen].reshape(count, self.batch_size, -1)
 
-    def chunks(self, first: int, end: int, size: int) -> Iterator[np.ndarray]:
-        """Yield the batches of the steps from `first` to before `end`, up to `size` of them at a time."""
-        return (self(start, min(size, end - start)) for start in range(first, end, size))
-
 
 @dataclass(frozen=True)
 class TextSplit:
@@ -146,7 +157,7 @@ def split_text(text: str, holdout: str) -> TextSplit:
     return TextSplit(text[:late], end if holdout == "validation" else "", end if holdout == "test" else "")
 
 
-class WindowBatches:
+class WindowBatches(_Batches):
     """The training batches of a text: windows of `seq_len` characters and the one that follows, by position.
 
     Args:
@@ -191,15 +202,6 @@ class WindowBatches:
     def __call__(self, first: int, count: int) -> np.ndarray:
         """Return the batches of the steps ``first ... first + count - 1``, int32 ``(count, batch, seq_len + 1)``."""
         return self.ids[self.starts(first, count)[..., None] + np.arange(self.seq_len + 1)]
-
-    def chunks(self, first: int, end: int, size: int):
-        """Return the same, up to `size` steps at a time, as a `tf.data.Dataset` that cuts and prefetches them."""
-        from kerasgen.backend import tf
-
-        starts = tf.constant(self.starts(first, end - first))
-        ids, inside = tf.constant(self.ids), tf.range(self.seq_len + 1, dtype=starts.dtype)
-        counted = tf.data.Dataset.range(0, end - first, size)
-        return counted.map(lambda i: tf.gather(ids, starts[i : i + size, :, None] + inside)).prefetch(2)
 
     def _offset(self, epoch: int) -> int:
         return 0 if self.stride else int(_generator(self.seed, epoch, 1).integers(self._offsets))

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "metrics": set(),
     "corpora": {"errors", "files"},
     "backend": {"errors"},
-    "datasets": {"backend", "errors", "vocab"},
+    "datasets": {"errors", "vocab"},
     "recurrence": {"backend"},
     "models": {"backend", "recurrence"},
     "updates": {"backend"},
