@@ -303,13 +303,24 @@ def curves(history: Sequence[dict[str, float]], recipe):
 
 
 def save_curves(path: Path, history: Sequence[dict[str, float]], recipe) -> None:
-    """Draw `curves` into a PNG file that appears whole or not at all; where that fails, a line says so."""
+    """Draw `curves` into a PNG file, as `save_figure` does."""
+    save_figure(path, lambda: curves(history, recipe), "the loss curves")
+
+
+def save_figure(path: Path, draw: Callable[[], Any], what: str) -> None:
+    """Write a picture that appears whole or not at all; where that fails, a line says so, as the work itself is done.
+
+    Args:
+        path: of the PNG file.
+        draw: gives the `matplotlib.figure.Figure`.
+        what: it shows, for the line.
+    """
     try:
         with warnings.catch_warnings(), files.whole(path) as temporary:
             warnings.simplefilter("ignore")  # a corpus' name may have letters that no font has
-            curves(history, recipe).savefig(temporary)
-    except Exception as error:  # the training is done, and its model matters more than its picture
-        _say("the loss curves can't be drawn", error)
+            draw().savefig(temporary)
+    except Exception as error:
+        _say(f"{what} can't be drawn", error)
 
 
 def _draw_losses(axes, history, recipe) -> None:

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import time
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -219,13 +218,10 @@ def report(ranking: list, folder: Path, name: str) -> None:
 
 
 def save_picture(path: Path, ranking: list, name: str) -> None:
-    """Draw `picture` into a PNG file that appears whole or not at all; where that fails, a line says so."""
-    try:
-        with warnings.catch_warnings(), files.whole(path) as temporary:
-            warnings.simplefilter("ignore")  # a corpus' name may have letters that no font has
-            picture(ranking, name).savefig(temporary)
-    except Exception as error:  # the search is done, and matters more than its picture
-        console.note(f"the picture of the trials can't be drawn ({error})")
+    """Draw `picture` into a PNG file, as `monitor.save_figure` does."""
+    from kerasgen.monitor import save_figure
+
+    save_figure(path, lambda: picture(ranking, name), "the picture of the trials")
 
 
 def picture(ranking: list, name: str):
