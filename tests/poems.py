@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -65,6 +66,23 @@ def in_a_terminal(folder, *arguments, typed=b"", module="shakespeare", **env):
             break
     os.close(main)
     return shown.decode().replace("\r\n", "\n"), process.wait(10)
+
+
+def interrupted(folder, module, *arguments, after):
+    """Press Ctrl-C once a training has printed some words; return the exit code and what stands on standard error."""
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", f"kerasgen.{module}", *arguments],
+        cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        for line in process.stdout:
+            if after in line:
+                break
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    return process.returncode, error
 
 
 def refused(done, *words):

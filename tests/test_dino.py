@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 
@@ -12,7 +11,7 @@ import pytest
 
 import kerasgen
 from tests.conftest import ROOT
-from tests.poems import environment, in_a_terminal
+from tests.poems import environment, in_a_terminal, interrupted
 
 QUICK = ("--steps", "300", "--units", "16", "--learning-rate", "0.05")
 SUMMARY = (
@@ -179,19 +178,8 @@ def test_no_color_is_plain_in_a_terminal_too(genera, tmp_path):
 def test_an_interrupted_training_leaves_the_old_model(trained, genera):
     model = genera / "saved_models" / "my-towns.keras"
     before = model.read_bytes()
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "kerasgen.dino", "--data", "towns.txt", "--steps", "100000000"],
-        cwd=genera, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        for line in process.stdout:
-            if "Iteration: 2000" in line:
-                break
-        process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=30)
-    finally:
-        process.kill()
-    assert process.returncode == 130
+    code, error = interrupted(genera, "dino", "--data", "towns.txt", "--steps", "100000000", after="Iteration: 2000")
+    assert code == 130
     assert "Traceback" not in error and len(error.splitlines()) == 1
     assert re.match(
         r"kerasgen: stopped at step [\d,]+; go on with: python -m kerasgen\.dino --data towns\.txt --steps 100000000$",

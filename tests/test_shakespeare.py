@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 
@@ -12,7 +11,7 @@ import pytest
 
 import kerasgen
 from kerasgen import artifacts
-from tests.poems import TINY, environment, in_a_terminal, logits_in_plain_keras, write_text
+from tests.poems import TINY, environment, in_a_terminal, interrupted, logits_in_plain_keras, write_text
 
 VALIDATION = re.compile(r"val_bits_per_char (\d+\.\d{4})")
 
@@ -195,19 +194,8 @@ def test_letters_that_the_model_never_saw_make_a_new_model_and_it_says_why(run, 
 
 def test_an_interrupted_training_leaves_the_old_model(model, home):
     before = model.read_bytes()
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "kerasgen.shakespeare", "--data", "mini.txt", *TINY, "--epochs", "100000"],
-        cwd=home, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        for line in process.stdout:
-            if "Epoch 1" in line:
-                break
-        process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=30)
-    finally:
-        process.kill()
-    assert process.returncode == 130
+    code, error = interrupted(home, "shakespeare", "--data", "mini.txt", *TINY, "--epochs", "100000", after="Epoch 1")
+    assert code == 130
     assert "Traceback" not in error
     assert re.match(r"kerasgen: stopped at step [\d,]+; go on with: python -m kerasgen\.sh", error.splitlines()[-1])
     assert model.read_bytes() == before
