@@ -161,6 +161,8 @@ class Monitor(keras.callbacks.Callback):
                 _histogram(f"weights/{variable.path}", variable.numpy())
             for temperature in TEMPERATURES:
                 tf.summary.text(f"samples/temperature_{temperature}", self._sample(temperature))
+        for writer in self._writers.values():  # what a checkpoint knows shall be in the logs
+            writer.flush()
 
     @_harmless
     def on_train_end(self, logs=None):

@@ -69,20 +69,22 @@ def in_a_terminal(folder, *arguments, typed=b"", module="shakespeare", **env):
 
 
 def interrupted(folder, module, *arguments, after):
-    """Press Ctrl-C once a training has printed some words; return the exit code and what stands on standard error."""
+    """Press Ctrl-C once a training has printed some words; return the exit code, its output and what went wrong."""
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", f"kerasgen.{module}", *arguments],
         cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    printed = []
     try:
         for line in process.stdout:
+            printed.append(line)
             if after in line:
                 break
         process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=30)
+        rest, error = process.communicate(timeout=30)
     finally:
         process.kill()
-    return process.returncode, error
+    return process.returncode, "".join([*printed, rest]), error
 
 
 def refused(done, *words):

@@ -178,7 +178,7 @@ def test_no_color_is_plain_in_a_terminal_too(genera, tmp_path):
 def test_an_interrupted_training_leaves_the_old_model(trained, genera):
     model = genera / "saved_models" / "my-towns.keras"
     before = model.read_bytes()
-    code, error = interrupted(genera, "dino", "--data", "towns.txt", "--steps", "100000000", after="Iteration: 2000")
+    code, _, error = interrupted(genera, "dino", "--data", "towns.txt", "--steps", "100000000", after="Iteration: 2000")
     assert code == 130
     assert "Traceback" not in error and len(error.splitlines()) == 1
     assert re.match(

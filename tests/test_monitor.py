@@ -23,6 +23,7 @@ from tests.poems import LINES
 
 NAMES = ["ada", "bea", "cleo", "dora", "eve", "fay", "gus", "hal", "ida", "jo", "kit", "ada"]
 CLIP = 0.05
+NATS = "loss/nats_per_char"
 
 with warnings.catch_warnings():  # TensorBoard's copy of bleach warns of its copy of html5lib
     warnings.simplefilter("ignore")
@@ -86,15 +87,18 @@ def cells(markdown):
 def run(tmp_path_factory):
     """A finished training of names with its monitor, its logs, and the folder of Keras' own callback."""
     logs, recipe = tmp_path_factory.mktemp("logs"), names_recipe(schedule="linear")
-    watched, history = train(recipe, monitor.run_folder(logs, recipe), [keras.callbacks.TensorBoard(logs / "keras")])
+    folder, seen = monitor.run_folder(logs, recipe), []
+    reader = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: seen.append(len(read(folder / "train")[0][NATS])))
+    watched, history = train(recipe, folder, [keras.callbacks.TensorBoard(logs / "keras"), reader])
     assert not watched.failed
+    assert seen == [1, 2, 3], "what an epoch logged must be on the disk at its end"
     return watched, history, logs / "keras"
 
 
 def test_losses_lie_in_the_same_charts_in_both_units(run):
     watched, logs, _ = run
     recipe, runs = watched.recipe, {name: read(watched.folder / name)[0] for name in ("train", "validation", "ngrams")}
-    nats = {name: run["loss/nats_per_char"] for name, run in runs.items()}
+    nats = {name: run[NATS] for name, run in runs.items()}
     for name, values in nats.items():
         assert list(values) == recipe.epoch_ends() == [1, 3, 5]
         bits = runs[name]["loss/bits_per_char"]

@@ -1,6 +1,5 @@
 """The course's notebook, digit for digit: against its published figures, and against the oracle for other settings."""
 
-import os
 import re
 import subprocess
 import sys
@@ -16,6 +15,8 @@ from kerasgen.models import NameRNN
 from kerasgen.vocab import CharVocab
 from tests import oracle
 from tests.conftest import ROOT
+from tests.poems import environment, interrupted
+from tests.test_monitor import read
 
 LOSSES = {
     0: 23.087336,
@@ -46,25 +47,31 @@ def floatx():
 
 
 @pytest.fixture(scope="module")
-def run(mirror, tmp_path_factory):
-    """The real command, in an empty folder."""
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("notebook")
+
+
+@pytest.fixture(scope="module", params=["at once", "interrupted"])
+def run(request, mirror, folder):
+    """What the real command printed, in an empty folder: in one go, or after Ctrl-C and the same command again."""
+    command, before = ("--config", "configs/dino_notebook.toml"), ""
+    if request.param == "interrupted":
+        code, before, error = interrupted(folder, "dino", *command, after="Iteration: 4000,")
+        assert code == 130 and "go on with: python -m kerasgen.dino" in error
     done = subprocess.run(
-        [sys.executable, "-m", "kerasgen.dino", "--config", "configs/dino_notebook.toml"],
-        cwd=tmp_path_factory.mktemp("notebook"),
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
+        [sys.executable, "-m", "kerasgen.dino", *command],
+        cwd=folder, env=environment(), capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return done
+    assert ("going on with" in done.stderr) == bool(before)
+    return before + done.stdout
 
 
 @pytest.fixture(scope="module")
 def printed(run):
     """What it printed on the way: ``{step: (loss, names)}``, by the notebook's own format."""
-    blocks = re.findall(r"Iteration: (\d+), Loss: (\d+\.\d{6})\n\n((?:[A-Z][a-z]*\n){7})\n\n", run.stdout)
-    assert len(blocks) == run.stdout.count("Iteration")
+    blocks = re.findall(r"Iteration: (\d+), Loss: (\d+\.\d{6})\n\n((?:[A-Z][a-z]*\n){7})\n\n", run)
+    assert len(blocks) == run.count("Iteration")
     return {int(step): (float(loss), names.split()) for step, loss, names in blocks}
 
 
@@ -88,7 +95,14 @@ def test_the_names_are_the_notebooks(printed, step):
 
 
 def test_the_scores_say_that_they_are_in_sample(run):
-    assert re.search(r"^in sample, 1\d\d\d names: \d\.\d{4} nats/char", run.stdout, re.MULTILINE)
+    assert re.search(r"^in sample, 1\d\d\d names: \d\.\d{4} nats/char", run, re.MULTILINE)
+
+
+def test_its_log_has_every_report_and_its_picture(run, folder):
+    *_, log = sorted((folder / "logs").iterdir(), key=lambda path: path.stat().st_ctime)
+    logged, _ = read(log / "train")
+    assert sorted(logged["loss/nats_per_char"]) == [*range(1, 35_000, 2000), 35_000]
+    assert (log / "curves.png").is_file()
 
 
 def ours(text, steps, every=1000, **settings):
