@@ -114,7 +114,7 @@ def read(path: Path, shapes: Shapes) -> tuple[dict[str, np.ndarray], dict[str, A
         return arrays, header["facts"]
     except BadInputError:
         raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInputError(f"the checkpoint {path} is damaged: {reason(error)}") from None
 
 

@@ -3,11 +3,14 @@
 import contextlib
 import io
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
 
 from kerasgen.errors import KerasgenError, StoppedError, reason
+
+STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # control characters but for tab and line feed
 
 
 def run_command(command: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> int:
@@ -65,6 +68,11 @@ def note(message: str, quiet: bool = False) -> None:
 def plain() -> bool:
     """Tell whether to print plain lines: standard output is no terminal, or the user set ``NO_COLOR``."""
     return not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
+
+
+def shown(text: str) -> str:
+    """Return a generated text as it is printed: it can't steer a terminal, as its model may come from anybody."""
+    return STEERING.sub(lambda found: repr(found[0])[1:-1], text) if sys.stdout.isatty() else text
 
 
 def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> None:

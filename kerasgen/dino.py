@@ -104,8 +104,8 @@ def invent(generator, settings: config.DinoConfig) -> list[str]:
 
 
 def capitalised(name: str) -> str:
-    """Give a name as it is shown: like the notebook, the first letter in upper case and the others as they are."""
-    return name[:1].upper() + name[1:]
+    """Give a name as it is printed: like the notebook, the first letter in upper case and the others as they are."""
+    return console.shown(name[:1].upper() + name[1:])
 
 
 def show(generator, names: list[str], settings: config.DinoConfig) -> None:

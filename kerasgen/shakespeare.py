@@ -123,7 +123,7 @@ def write(poet, prompt: str, settings: config.ShakespeareConfig) -> None:
         print(prompt, end="", flush=True)
         written.append("")
         for piece in until_lines(pieces, settings.lines):
-            print(piece, end="", flush=True)
+            print(console.shown(piece), end="", flush=True)
             written[-1] += piece
         print()
     console.note(novelty(written, poet.card, settings), settings.quiet)
@@ -241,7 +241,7 @@ def reporter(poet, settings: config.ShakespeareConfig):
         print(f"Epoch {epoch + 1}: {measured}")
         for temperature in TEMPERATURES:
             sample = "".join(poet.stream(OPENING, length=160, temperature=temperature, seed=settings.seed))
-            print(f"--- temperature {temperature}\n{sample.strip()}")
+            print(f"--- temperature {temperature}\n{console.shown(sample.strip())}")
         print()
 
     return report

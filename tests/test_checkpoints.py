@@ -56,9 +56,11 @@ def test_where_the_newest_is_damaged_the_one_before_it_is_taken_and_that_is_said
 
 def test_where_all_are_damaged_or_there_is_none_nothing_is_taken(tmp_path):
     assert checkpoints.newest(tmp_path / "none", SHAPES) == (None, {}, [])
-    write(tmp_path).write_bytes(b"\x80\x04.")
-    arrays, _, wrong = checkpoints.newest(tmp_path, SHAPES)
-    assert arrays is None and len(wrong) == 1
+    deep = b"[" * 100_000 + b"\n"
+    for content in (b"\x80\x04.", files.sha256(deep).encode() + b"\n" + deep):
+        write(tmp_path).write_bytes(content)
+        arrays, _, wrong = checkpoints.newest(tmp_path, SHAPES)
+        assert arrays is None and len(wrong) == 1 and "damaged" in wrong[0]
 
 
 @pytest.mark.parametrize(

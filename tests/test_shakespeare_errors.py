@@ -144,3 +144,12 @@ def test_the_configurations_are_known_settings(name):
             settings.stride,
         )
         assert found == (128, 0.5, 128, "next", 40, 3)
+
+
+def test_a_model_from_anybody_cannot_steer_the_terminal(tmp_path):
+    save(tmp_path / "strange.keras", chars="\n\x07\x1b\x9b[];ab")
+    flags = ("--model", "strange.keras", "--prompt", "a", "--length", 300)
+    shown, code = in_a_terminal(tmp_path, *flags, NO_COLOR="1")
+    assert code == 0, shown
+    assert "\\x1b" in shown and "\\x07" in shown and "\\x9b" in shown
+    assert not {"\x07", "\x1b", "\x9b"} & set(shown)
