@@ -8,6 +8,7 @@ import json
 import math
 import shutil
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,11 @@ class _Random(_Kept, keras_tuner.oracles.RandomSearchOracle):
 
 class _Bayesian(_Kept, keras_tuner.oracles.BayesianOptimizationOracle):
     """Chooses where a Gaussian process expects the best."""
+
+    def populate_space(self, trial_id):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # scikit-learn tells whoever fits the process, not who sweeps
+            return super().populate_space(trial_id)
 
 
 class _Hyperband(_Kept, keras_tuner.oracles.HyperbandOracle):

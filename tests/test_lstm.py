@@ -96,13 +96,15 @@ def stock(ids, layers, states, factors, mask):
 compiled = tf.function(result, jit_compile=True)
 
 
-@pytest.mark.parametrize("jit", [False, True], ids=["eager", "jit"])
 @pytest.mark.parametrize("dropped", [False, True], ids=["", "dropout"])
 @pytest.mark.parametrize("masked", [False, True], ids=["", "masked"])
 @pytest.mark.parametrize("batch", [1, 3])
-def test_float64_outputs_and_gradients_agree_with_stock_keras(batch, masked, dropped, jit):
+def test_float64_outputs_and_gradients_agree_with_stock_keras(batch, masked, dropped):
     case = given(batch), batch, 2, masked, dropped
-    assert relative((compiled if jit else result)(True, *case), result(False, *case)) < 1e-6
+    expected = result(False, *case)
+    assert relative(result(True, *case), expected) < 1e-6
+    if dropped == (batch == 3):  # compiling takes seconds: each mask with and without, one text and more
+        assert relative(compiled(True, *case), expected) < 1e-6
 
 
 def test_one_layer_agrees_with_stock_keras():

@@ -194,7 +194,9 @@ def test_letters_that_the_model_never_saw_make_a_new_model_and_it_says_why(run, 
 
 def test_an_interrupted_training_leaves_the_old_model(model, home):
     before = model.read_bytes()
-    code, _, error = interrupted(home, "shakespeare", "--data", "mini.txt", *TINY, "--epochs", "100000", after="Epoch 1")
+    code, _, error = interrupted(
+        home, "shakespeare", "--data", "mini.txt", *TINY, "--epochs", "100000", after="Epoch 1"
+    )
     assert code == 130
     assert "Traceback" not in error
     assert re.match(r"kerasgen: stopped at step [\d,]+; go on with: python -m kerasgen\.sh", error.splitlines()[-1])

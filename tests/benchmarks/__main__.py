@@ -19,7 +19,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], report.Section]] = {
     "names-generate": lambda asked: names.generate(asked.quick, asked.rounds),
     "prose-train": lambda asked: prose.train(asked.quick, asked.rounds, asked.torch_python),
     "prose-generate": lambda asked: prose.generate(asked.quick, asked.rounds),
-    "learning": lambda asked: learning.measure(asked.quick, asked.rounds, asked.scratch_epochs),
+    "learning": lambda asked: learning.measure(asked.quick, asked.rounds),
     "command": lambda asked: command.measure(asked.quick, asked.rounds),
     "memory": lambda asked: memory.measure(asked.quick, asked.rounds),
     "growth": lambda asked: growth.measure(asked.quick, asked.rounds, asked.chart),
@@ -39,18 +39,10 @@ def main() -> int:
         help="an interpreter that has PyTorch, if not this one",
     )
     parser.add_argument("--only", choices=list(SECTIONS), help="one section only")
-    parser.add_argument(
-        "--scratch-epochs",
-        type=int,
-        default=30,
-        metavar="N",
-        help="how many epochs the section `learning` trains (default: 30)",
-    )
     parser.add_argument("--chart", type=Path, metavar="FILE", help="also draw the section `growth`, as PNG")
     options = parser.parse_args()
-    for name in ("rounds", "scratch_epochs"):
-        if (value := getattr(options, name)) < 1:
-            parser.error(f"--{name.replace('_', '-')} must be at least 1; received {value}")
+    if options.rounds < 1:
+        parser.error(f"--rounds must be at least 1; received {options.rounds}")
     if options.chart and options.only not in (None, "growth"):
         parser.error(f"--chart draws the section growth; received --only {options.only}")
     if options.chart and not find_spec("matplotlib"):
