@@ -25,10 +25,9 @@ def load(path: str | Path, *, device: str = "auto"):
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, foreign or made by a later version, or there is no such device.
     """
-    from kerasgen import artifacts, files
+    from kerasgen import artifacts
 
-    path = Path(path)
-    contents = artifacts.read(path if path.exists() else files.ours(path))
+    contents = artifacts.read(Path(path))
 
     from kerasgen import backend, models
     from kerasgen.generator import Generator

@@ -7,6 +7,7 @@ this room does not ask it to: `gate` and `blueprint` say what a file must be, an
 
 import hashlib
 import json
+import os
 import platform
 import zipfile
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from typing import Any
 from kerasgen import __version__, gate
 from kerasgen.blueprint import HASH, Blueprint, blueprint, check_content
 from kerasgen.errors import BadInputError, FailedError, MissingFileError, reason
-from kerasgen.files import sha256, whole
+from kerasgen.files import ours, sha256, whole
 from kerasgen.vocab import CharVocab
 
 FORMAT = 1
@@ -92,7 +93,8 @@ def read(path: Path) -> Contents:
         MissingFileError: there is no such file.
         BadInputError: it is no model file of kerasgen, damaged, or made by a later version.
     """
-    if not path.exists():
+    path = ours(path)
+    if not os.path.exists(path):
         raise MissingFileError(f"a model must be a .keras file of kerasgen; there is no {str(path)!r}")
     return _or_refuse(path, lambda: _read(path))
 

@@ -54,7 +54,8 @@ class CommonConfig:
     )
     model: str | None = _setting(
         None,
-        "generate with this .keras file; train nothing (default: your own of that --data, else ours)",
+        "generate with this .keras file and train nothing; prose goes on from it where --epochs asks for that "
+        "(default: your own of that --data, else ours)",
         metavar="FILE",
     )
     sample_only: bool = _setting(False, "generate with a trained model; train nothing")
@@ -303,7 +304,7 @@ def read_toml(file: str, known: list[str], flag: str = "--config") -> dict[str, 
         MissingFileError: there is no such file.
         BadInputError: it isn't TOML, or has a key that is not in `known`.
     """
-    path = Path(file) if Path(file).exists() else ours(Path(file))
+    path = ours(Path(file))
     if not path.is_file():
         present = ", ".join(sorted(f"configs/{p.name}" for p in bundled("configs").glob("*.toml")))
         raise MissingFileError(f"{flag} must name a TOML file; received {file!r}, which is none; ours are {present}")

@@ -1,6 +1,7 @@
 """What a person at the terminal sees: one-line errors, a progress bar, a table."""
 
 import contextlib
+import functools
 import io
 import os
 import re
@@ -52,6 +53,22 @@ def command_line(program: str, argv: Sequence[str] | None) -> str:
     """
     words = [word for word in (sys.argv[1:] if argv is None else argv) if word.replace("_", "-") != "--no-resume"]
     return " ".join([program, *map(shlex.quote, words)])
+
+
+def harmless(report: Callable) -> Callable:
+    """Let a training go on in silence where nobody reads what it reports any more, or the disk behind it is full."""
+
+    @functools.wraps(report)
+    def safe(*args, **kwargs):
+        try:
+            report(*args, **kwargs)
+            sys.stdout.flush()
+        except OSError as error:
+            _drop_output()
+            with contextlib.suppress(OSError):
+                note(f"the output can't be written ({reason(error)}); the training goes on without")
+
+    return safe
 
 
 def _drop_output() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kerasgen import artifacts, config, console, corpora
+from kerasgen.errors import MissingFileError
 from kerasgen.files import bundled, check_writable
 from kerasgen.vocab import CharVocab
 
@@ -68,10 +69,19 @@ def train(settings: config.DinoConfig, command: str) -> None:
 
 
 def find_model(settings: config.DinoConfig) -> Path:
-    """Return the file to generate with: that of ``--model``, else the user's own of that ``--data``, else ours."""
+    """Return the file to generate with: that of ``--model``, else the user's own of that ``--data``, else ours.
+
+    Raises:
+        MissingFileError: the user's own list has no model yet.
+    """
     if settings.model:
         return Path(settings.model)
     own = artifacts.own(settings.save_dir, corpora.names(settings.data, "dinos"))
+    if not own and settings.data and settings.data not in corpora.KNOWN:
+        raise MissingFileError(
+            f"--sample-only needs a model that has learned --data; there is none of {settings.data!r} in "
+            f"{settings.save_dir!r}; leave --sample-only out to learn it"
+        )
     return own or bundled("saved_models/dino.keras")
 
 

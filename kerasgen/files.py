@@ -28,12 +28,13 @@ def bundled(relative: str) -> Path:
 
 
 def ours(path: Path) -> Path:
-    """Return where a file that is not at `path` may be found among those that travel with kerasgen.
+    """Return `path`, or where nothing is there, the file of that name that travels with kerasgen, if there is one.
 
-    ``saved_models/dino.keras`` and ``configs/dino.toml`` mean ours from any folder; other paths stay as they are.
+    So ``saved_models/dino.keras`` and ``configs/dino.toml`` mean ours from any folder.
     """
     inside = bundled(path.as_posix())
-    return inside if path.parent.as_posix() in ("configs", "saved_models") and inside.is_file() else path
+    travels = path.parent.as_posix() in ("configs", "saved_models") and inside.is_file()
+    return inside if travels and not os.path.exists(path) else path
 
 
 def sha256(data: bytes) -> str:
@@ -83,6 +84,8 @@ def remove_leftovers(path: Path) -> None:
 def locked(path: Path, work: str) -> Iterator[None]:
     """Hold a lock file while the block runs; the lock dies with the process, whatever ends it.
 
+    On a file system without locks, nothing is held.
+
     Args:
         path: the lock file; its folder is made. It is removed after the block.
         work: what is done under the lock, for the message: ``"trains my-dinos.keras"``.
@@ -102,12 +105,14 @@ def locked(path: Path, work: str) -> Iterator[None]:
             raise FailedError(f"{path} can't be written ({reason(error)}); name another folder") from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             file.seek(0)
             holder = file.read(20).strip()
             file.close()
             message = f"another process{f' ({holder})' * bool(holder)} {work}; wait for its end, or name another folder"
             raise FailedError(message) from None
+        except OSError:  # a file system without locks
+            pass
         if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
             break
         file.close()  # the one before removed the file after we had opened it
@@ -124,8 +129,8 @@ def locked(path: Path, work: str) -> Iterator[None]:
             file.close()
 
 
-def check_writable(folder: Path) -> None:
-    """Make a folder and try it, before long work whose result it shall hold.
+def check_writable(folder: Path, flag: str = "--save-dir") -> None:
+    """Make a folder and try it, before long work whose result it shall hold; `flag` names another.
 
     Raises:
         FailedError: nothing can be written there.
@@ -135,9 +140,7 @@ def check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        message = (
-            f"nothing can be written in the folder {str(folder)!r} ({reason(error)}); name another with --save-dir"
-        )
+        message = f"nothing can be written in the folder {str(folder)!r} ({reason(error)}); name another with {flag}"
         raise FailedError(message) from error
 
 

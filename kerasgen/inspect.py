@@ -26,8 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = bundled("saved_models")  # where a checkout keeps the user's own, too
         described = [describe(path) for path in sorted(folder.glob("*.keras")) if not path.name.startswith("my-")]
     else:
-        given = Path(arguments.file)
-        path = given if given.exists() else ours(given)
+        path = ours(Path(arguments.file))
         try:
             described = [describe(path)]
         except KerasgenError as error:

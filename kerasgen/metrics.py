@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+LONGEST = 5_000_000  # characters of a text whose copying is measured: the spans of longer ones take gigabytes
+
 
 @dataclass(frozen=True)
 class Score:

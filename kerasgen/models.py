@@ -349,7 +349,7 @@ class LSTMPasses:
                     texts = tf.range(time)[:, None] * (parts * batch) + part * batch + tf.range(batch)  # (time, batch)
                     places = texts[..., None] * layer.units + rows
                     factors[n] = _dropout(places, rate, (self.seed, 2 * n + 1), key, self.compute_dtype)
-        if self.fused:
+        if self.fused or key is None:  # the stock layers are there to learn with
             x, last = lstm_stack(tf.transpose(ids), layers, self._pairs(state), factors=factors[:-1])
             state = tuple(tf.nest.flatten(last))
         else:

@@ -1,7 +1,6 @@
 """See it learn: TensorBoard's logs and a picture of the loss curves, written by one Keras callback."""
 
 import contextlib
-import copy
 import functools
 import itertools
 import logging
@@ -28,7 +27,6 @@ SHOWN = 8  # names a temperature: what the generator's smallest program but one 
 LENGTH = 400  # characters of a text
 OPENING = "\n\n"  # what a text goes on from: a stanza has ended
 PROBED = 32  # names or windows that gradients and hidden states are measured on
-LONGEST = 5_000_000  # characters of a text whose copying is measured: the spans of longer ones take gigabytes
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#5F5F5F"  # Okabe and Ito 2008: told apart by the colour-blind as well
 PUBLISHED = {  # what the notebook (v3a) printed after the step of that number, counted from 0
     0: 23.087336, 2000: 27.884160, 4000: 25.901815, 6000: 24.608779, 8000: 24.070350, 10000: 23.844446,
@@ -57,9 +55,10 @@ def run_folder(log_dir: str | Path, recipe, now: datetime | None = None) -> Path
         folder = Path(log_dir) / (name if number == 1 else f"{name}-{number}")
         try:
             folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
         except OSError:
-            if folder.exists():
-                continue
+            pass
         break
     return folder
 
@@ -94,7 +93,6 @@ class Monitor(keras.callbacks.Callback):
             ``batches``, ``steps``, ``chars_per_loss`` (characters that a unit of ``loss`` is summed over),
             ``chars_per_step``, and ``baseline()`` (the n-grams' `Score`).
         generator: writes the samples; its ``model`` has ``gradients`` and ``carried`` as well, as for `training.fit`.
-        config: the resolved settings, shown as a table; None for those of the recipe.
 
     Attributes:
         history: for every epoch, its logs and the number of steps behind it, ``step``; those of epochs before an
@@ -102,20 +100,13 @@ class Monitor(keras.callbacks.Callback):
         failed: whether logging has stopped, since something went wrong in it.
     """
 
-    def __init__(self, folder: str | Path, recipe, generator, config: dict[str, Any] | None = None):
+    def __init__(self, folder: str | Path, recipe, generator):
         super().__init__()
         self.folder, self.recipe, self.generator = Path(folder), recipe, generator
-        resolved = {"data": recipe.corpus.name, "steps": recipe.steps}
-        self.config = {**asdict(recipe.settings), **resolved} if config is None else config
+        self.config = {**asdict(recipe.settings), "data": recipe.corpus.name, "steps": recipe.steps}
         self.history: list[dict[str, float]] = []
         self.failed = False
         self._writers: dict[str, Any] = {}  # opened when training begins
-
-    def __deepcopy__(self, memo):
-        """Copy all but what is watched: keras-tuner copies callbacks, and a copy of the model would learn nothing."""
-        other = copy.copy(self)
-        other.history, other._writers = list(self.history), {}
-        return other
 
     @_harmless
     def on_train_begin(self, logs=None):
@@ -152,8 +143,8 @@ class Monitor(keras.callbacks.Callback):
                 tf.summary.scalar("loss/bits_per_char", bits)
         with self._writer("train").as_default(step):
             tf.summary.scalar("training/learning_rate", float(self.model.optimizer.learning_rate))
-            (first, begun), (last, ended) = self._marks[0], self._marks[-1]
-            if last > first:
+            if len(self._marks) > 1:  # fewer, where the epoch is its first chunk, or was over but for this end of it
+                (first, begun), (last, ended) = self._marks[0], self._marks[-1]
                 chars = (last - first) * self.recipe.chars_per_step
                 tf.summary.scalar("training/chars_per_second", chars / (ended - begun))
             self._probes(step)
@@ -238,8 +229,8 @@ class Monitor(keras.callbacks.Callback):
 
     def _copying(self, text: str) -> str:
         learned, name = self.recipe.split.train, _escaped(self.recipe.corpus.name)
-        if len(learned) > LONGEST:
-            return f"novelty: not measured, since {name} has over {LONGEST:,} characters"
+        if len(learned) > metrics.LONGEST:
+            return f"novelty: not measured, since {name} has over {metrics.LONGEST:,} characters"
         found = metrics.copying(text, learned)
         return (
             f"novelty: {found.share:.1%} of its {found.width}-character spans and {found.words:.1%} of its words stand "
@@ -297,7 +288,7 @@ def curves(history: Sequence[dict[str, float]], recipe):
     axes.set_xlabel("training steps")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    if getattr(recipe.settings, "notebook_draws", False):
+    if getattr(recipe.settings, "notebook_draws", False) and recipe.corpus.name == "dinos":
         _draw_notebook(axes, history)
     else:
         _draw_losses(axes, history, recipe)
@@ -330,12 +321,12 @@ def _draw_losses(axes, history, recipe) -> None:
     baseline = recipe.baseline().bits_per_char
     lines = {"train": (BLUE, [epoch["loss"] / recipe.chars_per_loss / math.log(2) for epoch in history])}
     if "val_bits_per_char" in history[-1]:
-        lines["validation"] = (ORANGE, [epoch["val_bits_per_char"] for epoch in history])
+        lines["validation"] = (ORANGE, [epoch.get("val_bits_per_char", math.nan) for epoch in history])
     axes.axhline(baseline, color=GREY, linestyle="--", linewidth=1.5)
     for color, values in lines.values():
         axes.plot(steps, values, color=color, linewidth=2, marker="o", markersize=4)
     learned = bisect_left(steps, steps[-1] / 20)  # before it, the loss is that of guessing, far above the rest
-    shown = [baseline, *(value for _, values in lines.values() for value in values[learned:])]
+    shown = [baseline, *(value for _, values in lines.values() for value in values[learned:] if math.isfinite(value))]
     margin = 0.08 * (max(shown) - min(shown)) or 0.1
     axes.set_ylim(min(shown) - margin, max(shown) + margin)
     ends = [(f"{name} {values[-1]:.2f}", color, values[-1]) for name, (color, values) in lines.items()]

@@ -259,7 +259,7 @@ def _fit(recipe, run: Run, model, generator, report: Callable) -> float:
         with console.progress_bar(recipe.steps, settings.quiet, first, chars, done) as bar:
             callbacks = [bar, stopping]
             if not settings.quiet:
-                callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=report))
+                callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=console.harmless(report)))
             if monitor:  # the epochs before an interruption belong to its curves
                 earlier = keras.callbacks.LambdaCallback(
                     on_train_begin=lambda _: monitor.history.extend(progress.epochs)

@@ -126,7 +126,8 @@ def write(poet, prompt: str, settings: config.ShakespeareConfig) -> None:
             print(console.shown(piece), end="", flush=True)
             written[-1] += piece
         print()
-    console.note(novelty(written, poet.card, settings), settings.quiet)
+    if not settings.quiet:
+        console.note(novelty(written, poet.card, settings))
 
 
 def novelty(written: list[str], card: dict, settings: config.ShakespeareConfig) -> str:
@@ -139,6 +140,8 @@ def novelty(written: list[str], card: dict, settings: config.ShakespeareConfig) 
     if corpus is None or corpus.sha256 != data.get("sha256"):
         return "novelty: unavailable, since the text that was learned is not on this machine"
     learned = corpus.text.lower() if card.get("lower_case") else corpus.text
+    if len(learned) > metrics.LONGEST:
+        return f"novelty: not measured, since {data['name']} has over {metrics.LONGEST:,} characters"
     found = [metrics.copying(text, learned) for text in written]
     longest = max((one.longest for one in found), key=len)
     share = sum(one.share for one in found) / len(found)
@@ -220,12 +223,21 @@ def find_trained(settings: config.ShakespeareConfig, vocab: CharVocab) -> tuple[
     Args:
         settings: those of the command.
         vocab: the characters that it must know.
+
+    Raises:
+        BadInputError: the user's own model, in whose place the new one would be saved, does not know them all.
+        MissingFileError: the file of ``--model`` is not there.
     """
     path = find_model(settings)
-    if settings.from_scratch or not path.exists():
+    if settings.from_scratch or not (settings.model or path.exists()):
         return None, "a new model"
     contents = artifacts.read(path)
     strange = "".join(char for char in vocab.chars if char not in contents.vocab)
+    if strange and path == own_model(settings):
+        raise BadInputError(
+            f"the text has {strange[:20]!r}, which {path} never saw; --from-scratch learns a new model in its place, "
+            "another --save-dir keeps both"
+        )
     if strange:
         return None, f"a new model, since {path} never saw {strange[:20]!r}"
     if contents.card["kind"] != "prose":

@@ -209,7 +209,9 @@ def _serve(oracle, address: str) -> None:
         raise FailedError(f"the chief can't listen at --oracle-address {address}; name another that is free")
     server.start()
     console.note(f"the chief listens at {address}; start workers with --worker ID and the same other flags")
-    while not ((servicer.stop_triggered or time.monotonic() > oracle.deadline) and oracle_chief.exit_chief(oracle)):
+    while not (servicer.stop_triggered and oracle_chief.exit_chief(oracle)):
+        if time.monotonic() > oracle.deadline and not oracle.ongoing_trials:
+            break
         time.sleep(0.1)
     server.stop(grace=1).wait()
 

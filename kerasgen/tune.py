@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not recipe.split.validation:
         raise BadInputError(f"a sweep chooses by the validation part, a tenth of the text; {corpus.name} is too short")
     folder = Path(settings.directory) / f"{corpus.name}-{fingerprint(base, space, corpus, settings)}"
-    files.check_writable(folder)
+    files.check_writable(folder, "--directory")
     model = Path(settings.save_dir) / f"my-{corpus.name}.keras"
     if settings.final and not settings.worker:
         files.check_writable(model.parent)

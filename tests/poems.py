@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 
 CHARS = "\n !',.?abcdefghijklmnopqrstuvwxyz"
 CARD = {"kind": "prose", "start": "\n", "lower_case": True, "data": {"name": "nothing", "sha256": "0" * 64}}
-TINY = ("--units", "8", "--batch-size", "4", "--seq-len", "10")
+TINY = ("--units", "8", "--batch-size", "4", "--seq-len", "10", "--no-log")
 LINES = "Shall I compare thee to a summer's day? thou art more lovely and more temperate but hell is empty, Brute"
 WORDS = LINES.split()
 

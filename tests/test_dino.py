@@ -13,7 +13,7 @@ import kerasgen
 from tests.conftest import ROOT
 from tests.poems import environment, in_a_terminal, interrupted
 
-QUICK = ("--steps", "300", "--units", "16", "--learning-rate", "0.05")
+QUICK = ("--steps", "300", "--units", "16", "--learning-rate", "0.05", "--no-log")  # logging takes longer than this
 SUMMARY = (
     r"^validation, \d+ names: \d\.\d{4} nats/char \(\d\.\d{4} bits/char\); counting n-grams: \d\.\d{4} \(\d\.\d{4}\)$"
 )
@@ -158,6 +158,22 @@ def test_a_closed_pipe_is_no_traceback(trained, genera):
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert len(done.stdout.splitlines()) == 1 and done.stderr == "" and done.returncode == 0
+
+
+def test_a_training_ends_well_though_nobody_reads_its_report(genera, tmp_path):
+    flags = f"--data {genera / 'towns.txt'} --steps 4000 --sample-every 20 --units 8 --no-log"
+    done = subprocess.run(
+        f"set -o pipefail; {sys.executable} -u -m kerasgen.dino {flags} | head -1", shell=True, executable="/bin/bash",
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 1, done.stderr
+    assert "the output can't be written" in done.stderr and "saved saved_models/my-towns.keras" in done.stderr
+    assert kerasgen.load(tmp_path / "saved_models" / "my-towns.keras").card["training"]["steps"] == 4000
+
+
+def test_a_list_that_nothing_has_learned_yet_gives_no_dinosaurs(tmp_path):
+    done = dino(tmp_path, "--sample-only", "--quiet", "--data", "towns.txt", code=2)
+    assert done.stdout == "" and "there is none of 'towns.txt'" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 def test_a_terminal_shows_a_bar_and_a_table(genera, tmp_path):

@@ -186,9 +186,10 @@ def test_step_by_step_gives_the_logits_and_the_state_of_the_whole():
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
 
 
-def test_advancing_in_stretches_is_reading_at_once():
+@pytest.mark.parametrize("fused", [True, False])
+def test_advancing_in_stretches_is_reading_at_once(fused):
     model, ids = model_of(), rows_of(1, time=20)
-    passes = LSTMPasses(model)
+    passes = LSTMPasses(model, fused=fused)
     state, parts = passes.initial_state(1), []
     for first in range(0, 21, 7):
         logits, state = passes.advance(ids[:, first : first + 7], state)

@@ -11,7 +11,7 @@ import pytest
 
 import kerasgen
 from kerasgen import artifacts
-from tests.poems import TINY, environment, in_a_terminal, interrupted, logits_in_plain_keras, write_text
+from tests.poems import TINY, environment, in_a_terminal, interrupted, logits_in_plain_keras, refused, write_text
 
 VALIDATION = re.compile(r"val_bits_per_char (\d+\.\d{4})")
 
@@ -182,14 +182,16 @@ def test_the_other_parts_to_hold_out(run, tmp_path, holdout):
     assert bool(VALIDATION.search(out)) == (holdout == "both")
 
 
-def test_letters_that_the_model_never_saw_make_a_new_model_and_it_says_why(run, model, tmp_path):
+def test_letters_that_the_own_model_never_saw_are_refused_and_cost_nothing(run, model, tmp_path):
     (tmp_path / "saved_models").mkdir()
     shutil.copy(model, tmp_path / "saved_models" / "my-mini.keras")
     with open(tmp_path / "mini.txt", "a", encoding="utf-8") as file:
         file.write("ж" * 30)
-    code, _, err = run("--data", "mini.txt", "--epochs", 1, *TINY, "--length", 5)
-    assert code == 0 and "a new model, since saved_models/my-mini.keras never saw 'ж'" in err
-    assert "ж" in artifacts.read(tmp_path / "saved_models" / "my-mini.keras").vocab
+    done = run("--data", "mini.txt", "--epochs", 1, *TINY, "--length", 5)
+    refused(done, "'ж', which saved_models/my-mini.keras never saw", "--from-scratch")
+    assert (tmp_path / "saved_models" / "my-mini.keras").read_bytes() == model.read_bytes()
+    done = run("--data", "mini.txt", "--epochs", 1, *TINY, "--model", "nowhere.keras")
+    refused(done, "there is no 'nowhere.keras'")
 
 
 def test_an_interrupted_training_leaves_the_old_model(model, home):
