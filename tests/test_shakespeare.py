@@ -141,6 +141,20 @@ def test_one_more_epoch_goes_on_with_the_optimizer_s_state(gone_on, model):
     assert int(new.iterations) == after.card["training"]["steps"] == steps + steps // 3
 
 
+def test_where_no_epoch_is_better_the_model_before_stays(run, model, tmp_path):
+    (tmp_path / "saved_models").mkdir()
+    mine = tmp_path / "saved_models" / "my-mini.keras"
+    shutil.copy(model, mine)
+    before = artifacts.read(model)
+    code, out, err = run("--data", "mini.txt", "--epochs", 1, *TINY[2:], "--next-learning-rate", 0.9, "--length", 5)
+    assert code == 0 and "no epoch was better than the model before" in err, err
+    after = artifacts.read(mine)
+    assert float(VALIDATION.findall(out)[0]) > before.card["scores"]["bits_per_char"]
+    assert after.card["scores"]["bits_per_char"] == pytest.approx(before.card["scores"]["bits_per_char"], abs=1e-5)
+    for old, new in zip(artifacts.arrays(before)[0], artifacts.arrays(after)[0], strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
 def test_plain_keras_loads_it_and_gives_the_same_logits(model, tmp_path):
     ids = np.random.RandomState(0).randint(0, 20, (2, 12))
     ours = artifacts.load(artifacts.read(model))
