@@ -28,8 +28,8 @@ class Run:
 
     Attributes:
         folder: where it lies.
-        config: what ``config.json`` holds: its `identity`, ``command``, ``versions``, ``logs``, ``steps`` (of the whole
-            training); empty where the file is damaged.
+        config: what ``config.json`` holds: its `identity`, ``command``, ``versions`` and ``logs``; empty where the file
+            is damaged.
     """
 
     folder: Path
