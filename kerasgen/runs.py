@@ -255,15 +255,16 @@ def _fit(recipe, run: Run, model, generator, report: Callable) -> float:
             )
         if settings.log:
             monitor = _monitor(recipe, run, generator)
+        before = None  # the score of the model that is gone on from: it may be the best
+        if stopping and run.config["origin"] and keeper.saved < 0:
+            before = recipe.validate(generator)["val_bits_per_char"]
         chars, done = int(recipe.chars_per_step), keeper.step - first
         with console.progress_bar(recipe.steps, settings.quiet, first, chars, done) as bar:
             callbacks = [bar, stopping]
-            before: list[float] = []  # the score of the model that is gone on from: it may be the best
-            if stopping and run.config["origin"] and keeper.saved < 0:
+            if stopping and before is not None:
 
                 def remember(_):
-                    before.append(recipe.validate(generator)["val_bits_per_char"])
-                    stopping.best, stopping.best_weights = before[0], model.get_weights()
+                    stopping.best, stopping.best_weights = before, model.get_weights()
 
                 callbacks.append(keras.callbacks.LambdaCallback(on_train_begin=remember))
             if not settings.quiet:
@@ -289,8 +290,8 @@ def _fit(recipe, run: Run, model, generator, report: Callable) -> float:
                 if monitor:
                     monitor.on_train_end()  # what is logged so far gets to the disk
                 raise _explained(error, run, keeper.saved) from None
-    if stopping and before and stopping.best == before[0]:
-        console.note(f"no epoch was better than the model before ({before[0]:.4f} bits/char): its weights stay")
+    if stopping and before is not None and stopping.best == before:
+        console.note(f"no epoch was better than the model before ({before:.4f} bits/char): its weights stay")
     return keeper.seconds
 
 

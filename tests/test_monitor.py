@@ -216,6 +216,7 @@ def test_runs_have_names_that_compare_well_and_never_collide(tmp_path):
 def test_an_epoch_of_which_only_the_end_is_left_is_logged_as_well(run, tmp_path):
     watched, _, _ = run
     again = monitor.Monitor(tmp_path / "run", watched.recipe, watched.generator)
+    assert not (tmp_path / "run").exists()  # nothing is opened before training begins
     again.set_model(watched.model)
     again.on_train_begin()
     again.on_epoch_begin(0)  # an interruption came when its last chunk was done
