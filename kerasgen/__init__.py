@@ -7,7 +7,8 @@
 
 from pathlib import Path
 
-__version__ = "0.1.0"
+from kerasgen.base.version import __version__ as __version__
+
 __all__ = ["__version__", "load", "score"]
 
 
@@ -25,17 +26,18 @@ def load(path: str | Path, *, device: str = "auto"):
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, foreign or made by a later version, or there is no such device.
     """
-    from kerasgen import artifacts
+    from kerasgen.modelfile import store
 
-    contents = artifacts.read(Path(path))
+    contents = store.read(Path(path))
 
-    from kerasgen import backend, models
-    from kerasgen.generator import Generator
+    from kerasgen.generation.generator import Generator
+    from kerasgen.models import backend
+    from kerasgen.models.prose import LSTMPasses
 
     place = backend.device(device)
     with backend.tf.device(place):
-        model = artifacts.load(contents)
-        stepping = models.LSTMPasses(model) if contents.card.get("kind") == "prose" else model
+        model = store.load(contents)
+        stepping = LSTMPasses(model) if contents.card.get("kind") == "prose" else model
     return Generator(
         stepping, contents.vocab, start=contents.card.get("start"), stop=contents.card.get("stop"),
         is_known=contents.is_known, card=contents.card, device=place,
@@ -59,13 +61,14 @@ def score(generator, text: str):
     """
     import numpy as np
 
-    from kerasgen import datasets, metrics
+    from kerasgen.metrics.score import score_rows, score_stream
+    from kerasgen.text.names import encode_names
 
     model, vocab = generator.model, generator.vocab
     text = text.lower() if generator.card.get("lower_case") else text
     if generator.card.get("kind") == "prose":
         ids = np.array(vocab.encode(text), np.int32)
         before = vocab.encode(generator.card["start"])[0]
-        return metrics.score_stream(model.advance, ids, before=before, state=model.initial_state(1))
-    rows = datasets.encode_names([name.strip() for name in text.split("\n") if name.strip()], vocab)
-    return metrics.score_rows(lambda ids: model(ids), rows)
+        return score_stream(model.advance, ids, before=before, state=model.initial_state(1))
+    rows = encode_names([name.strip() for name in text.split("\n") if name.strip()], vocab)
+    return score_rows(lambda ids: model(ids), rows)

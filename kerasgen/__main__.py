@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from kerasgen import __version__, console
-from kerasgen.errors import BadInputError
+from kerasgen.base import console
+from kerasgen.base.errors import BadInputError
+from kerasgen.base.version import __version__
 
 COMMANDS = {
     "dino": "a SimpleRNN learns a list of names and invents new ones",

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from kerasgen import console, runs
-from kerasgen.errors import BadInputError, FailedError
+from kerasgen.base import console
+from kerasgen.base.errors import BadInputError, FailedError
+from kerasgen.runs import run as runs
 
 ABOUT = """List unfinished runs and log folders, or remove them; models and runs that are being trained stay."""
+
+
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 

@@ -5,13 +5,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kerasgen import artifacts, config, console, corpora
-from kerasgen.errors import MissingFileError
-from kerasgen.files import bundled, check_writable
-from kerasgen.vocab import CharVocab
+from kerasgen.base import console
+from kerasgen.base import settings as config
+from kerasgen.base.errors import MissingFileError
+from kerasgen.base.files import bundled, check_writable
+from kerasgen.modelfile import store
+from kerasgen.tasks.names import DinoConfig
+from kerasgen.text import corpora
+from kerasgen.text.vocab import CharVocab
 
 SHOWN = 7  # names shown on the way, as in the notebook
+
+
 MEASURED = 1000  # names by which the share of new ones is measured
+
+
 ABOUT = """Learn a list of names, one a line, and invent new ones; save the model.
 
 examples:
@@ -24,7 +32,7 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train a model unless told to generate only, then generate."""
-    settings = config.parse(config.DinoConfig, "python -m kerasgen.dino", ABOUT, "configs/dino.toml", argv)
+    settings = config.parse(DinoConfig, "python -m kerasgen.dino", ABOUT, "configs/dino.toml", argv)
     settings = replace(settings, prefix=settings.prefix.lower())
     if settings.sample_only or settings.model:
         generate(settings)
@@ -32,43 +40,44 @@ def main(argv: Sequence[str] | None = None) -> None:
         train(settings, console.command_line("python -m kerasgen.dino", argv))
 
 
-def generate(settings: config.DinoConfig) -> None:
+def generate(settings: DinoConfig) -> None:
     """Invent names with a model that is there already."""
-    contents = artifacts.read(find_model(settings))
-    artifacts.check_kind(contents, "names")
+    contents = store.read(find_model(settings))
+    store.check_kind(contents, "names")
     check_prefix(settings, contents.vocab)
     console.note(f"generating with {contents.path}", settings.quiet)
 
-    from kerasgen import backend, load
+    from kerasgen import load
+    from kerasgen.models import backend
 
     backend.use_one_thread()
     generator = load(contents.path, device=settings.device)
     show(generator, invent(generator, settings), settings)
 
 
-def train(settings: config.DinoConfig, command: str) -> None:
+def train(settings: DinoConfig, command: str) -> None:
     """Learn a list of names, show how it goes, save the model, and invent names with it; `command` asked for that."""
     corpus = corpora.read(settings.data, default="dinos")
     if corpus.note:
         console.note(corpus.note)
 
-    from kerasgen import recipes
+    from kerasgen.tasks.names import NamesRecipe
 
-    recipe = recipes.NamesRecipe(settings, corpus)
+    recipe = NamesRecipe(settings, corpus)
     check_prefix(settings, recipe.vocab)
     path = Path(settings.save_dir) / f"my-{corpus.name}.keras"
     check_writable(path.parent)
     if path.exists():
-        artifacts.check_kind(artifacts.read(path), recipe.kind)
+        store.check_kind(store.read(path), recipe.kind)
 
-    from kerasgen import runs
+    from kerasgen.runs import run as runs
 
     generator, seconds = runs.train(recipe, path, command=command, reporter=reporter)
     show(generator, invent(generator, settings), settings)
     console.note(f"{recipe.steps:,} steps in {seconds:.1f} s; saved {path}", settings.quiet)
 
 
-def find_model(settings: config.DinoConfig) -> Path:
+def find_model(settings: DinoConfig) -> Path:
     """Return the file to generate with: that of ``--model``, else the user's own of that ``--data``, else ours.
 
     Raises:
@@ -76,7 +85,7 @@ def find_model(settings: config.DinoConfig) -> Path:
     """
     if settings.model:
         return Path(settings.model)
-    own = artifacts.own(settings.save_dir, corpora.names(settings.data, "dinos"))
+    own = store.own(settings.save_dir, corpora.names(settings.data, "dinos"))
     if not own and settings.data and settings.data not in corpora.KNOWN:
         raise MissingFileError(
             f"--sample-only needs a model that has learned --data; there is none of {settings.data!r} in "
@@ -85,14 +94,14 @@ def find_model(settings: config.DinoConfig) -> Path:
     return own or bundled("saved_models/dino.keras")
 
 
-def check_prefix(settings: config.DinoConfig, vocab: CharVocab) -> None:
+def check_prefix(settings: DinoConfig, vocab: CharVocab) -> None:
     """Refuse a prefix that can't be gone on from, before anything slow begins."""
     vocab.encode(settings.prefix)
 
 
-def reporter(generator, settings: config.DinoConfig):
+def reporter(generator, settings: DinoConfig):
     """Return what prints the loss and seven names, as the notebook does, after the steps 0, 2000, 4000, ..."""
-    from kerasgen.generator import notebook_uniforms
+    from kerasgen.tasks.notebook import notebook_uniforms
 
     uniforms = notebook_uniforms(SHOWN, 50) if settings.notebook_draws else None
 
@@ -107,7 +116,7 @@ def reporter(generator, settings: config.DinoConfig):
     return report
 
 
-def invent(generator, settings: config.DinoConfig) -> list[str]:
+def invent(generator, settings: DinoConfig) -> list[str]:
     """Generate the names that were asked for."""
     keys = ("prefix", "temperature", "top_k", "top_p", "min_length", "max_length", "seed", "unique", "novel_only")
     return generator.generate(settings.num_samples, **{key: getattr(settings, key) for key in keys})
@@ -118,9 +127,9 @@ def capitalised(name: str) -> str:
     return console.shown(name[:1].upper() + name[1:])
 
 
-def show(generator, names: list[str], settings: config.DinoConfig) -> None:
+def show(generator, names: list[str], settings: DinoConfig) -> None:
     """Print names: one a line where quiet, else a table that marks each as known or new, and the scores."""
-    from kerasgen import metrics
+    from kerasgen.metrics import novelty as measured
 
     shown = [capitalised(name) for name in names]
     if settings.quiet:
@@ -129,7 +138,7 @@ def show(generator, names: list[str], settings: config.DinoConfig) -> None:
     marks = ["known" if generator.is_known(name) else "new" for name in names]
     console.table(list(zip(shown, marks, strict=True)), ("name", "novelty"))
     sample = generator.generate(MEASURED, temperature=settings.temperature, seed=settings.seed)
-    novelty = metrics.novelty(sample, generator.is_known)
+    novelty = measured.novelty(sample, generator.is_known)
     print(f"\nof {novelty.count:,} names, {novelty.new:.1%} are new and {novelty.distinct:.1%} are different")
     if scores := generator.card.get("scores"):
         print(

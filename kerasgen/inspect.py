@@ -7,12 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from kerasgen import __version__, artifacts, console
-from kerasgen.errors import BadInputError, KerasgenError, nearest
-from kerasgen.files import bundled, ours
+from kerasgen.base import console
+from kerasgen.base.errors import BadInputError, KerasgenError, nearest
+from kerasgen.base.files import bundled, ours
+from kerasgen.base.version import __version__
+from kerasgen.modelfile import store
 
 FLAGS = ["--json", "--help", "--version"]
+
+
 ABOUT = "Show what a model file holds, and whether it is intact. Nothing in it is run, and TensorFlow is not needed."
+
+
 EXAMPLES = """examples:
   python -m kerasgen.inspect                          list the models that travel with kerasgen
   python -m kerasgen.inspect saved_models/my-towns.keras
@@ -68,8 +74,8 @@ def describe(path: Path) -> dict[str, Any]:
         BadInputError: it is damaged, or no file that kerasgen writes.
         MissingFileError: there is no such file.
     """
-    contents = artifacts.read(path)
-    weights, state = artifacts.arrays(contents)
+    contents = store.read(path)
+    weights, state = store.arrays(contents)
     plan = contents.blueprint
     return {
         "file": str(path),

@@ -5,13 +5,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kerasgen import artifacts, config, console, corpora
-from kerasgen.errors import BadInputError, MissingFileError, reason
-from kerasgen.files import bundled, check_writable, sha256
-from kerasgen.vocab import CharVocab
+from kerasgen.base import console
+from kerasgen.base import settings as config
+from kerasgen.base.errors import BadInputError, MissingFileError, reason
+from kerasgen.base.files import bundled, check_writable, sha256
+from kerasgen.modelfile import store
+from kerasgen.tasks.prose import ShakespeareConfig
+from kerasgen.text import corpora
+from kerasgen.text.vocab import CharVocab
 
 OPENING = "\n\n"  # what a poem of its own follows: a stanza has ended
+
+
 TEMPERATURES = (0.2, 0.5, 1.0, 1.2)  # of the samples after an epoch
+
+
 ABOUT = """Go on from a prompt in the manner of a text; learn that text.
 
 examples:
@@ -26,7 +34,7 @@ examples:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train where told to, then go on from the prompt."""
     settings = config.parse(
-        config.ShakespeareConfig, "python -m kerasgen.shakespeare", ABOUT, "configs/shakespeare.toml", argv
+        ShakespeareConfig, "python -m kerasgen.shakespeare", ABOUT, "configs/shakespeare.toml", argv
     )
     unknown_text = settings.data and settings.data not in corpora.KNOWN and not own_model(settings)
     if unknown_text and settings.prompt is None and not (settings.epochs or settings.model):
@@ -40,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     write(poet, prompt, settings)
 
 
-def read_prompt(settings: config.ShakespeareConfig) -> str:
+def read_prompt(settings: ShakespeareConfig) -> str:
     """Return what to go on from: the flag's text, a file's, standard input's, or what the user types."""
     prompt = settings.prompt
     if prompt is None:
@@ -67,20 +75,20 @@ def read_prompt(settings: config.ShakespeareConfig) -> str:
     return prompt
 
 
-def find_model(settings: config.ShakespeareConfig) -> Path:
+def find_model(settings: ShakespeareConfig) -> Path:
     """Return the file that answers: that of ``--model``, else the user's own of that ``--data``, else ours."""
     return Path(settings.model) if settings.model else own_model(settings) or bundled("saved_models/shakespeare.keras")
 
 
-def own_model(settings: config.ShakespeareConfig) -> Path | None:
+def own_model(settings: ShakespeareConfig) -> Path | None:
     """Return the user's own model of that ``--data``, or None."""
-    return artifacts.own(settings.save_dir, corpora.names(settings.data, "shakespeare"))
+    return store.own(settings.save_dir, corpora.names(settings.data, "shakespeare"))
 
 
-def load(settings: config.ShakespeareConfig, prompt: str):
+def load(settings: ShakespeareConfig, prompt: str):
     """Load the model that answers, once the prompt is known to be one that it can go on from."""
-    contents = artifacts.read(find_model(settings))
-    artifacts.check_kind(contents, "prose")
+    contents = store.read(find_model(settings))
+    store.check_kind(contents, "prose")
     fold(prompt, contents.vocab, contents.card, settings.on_unknown, quiet=True)
     console.note(f"generating with {contents.path}", settings.quiet)
 
@@ -107,7 +115,7 @@ def fold(prompt: str, vocab: CharVocab, card: dict, on_unknown: str, quiet: bool
     return "".join(instead.get(char, char) for char in folded)
 
 
-def write(poet, prompt: str, settings: config.ShakespeareConfig) -> None:
+def write(poet, prompt: str, settings: ShakespeareConfig) -> None:
     """Print the prompt as it was typed and what the model goes on with, as it comes; then how new it is."""
     folded = fold(prompt, poet.vocab, poet.card, settings.on_unknown) or OPENING
     options = dict(temperature=settings.temperature, top_k=settings.top_k, top_p=settings.top_p, seed=settings.seed)
@@ -130,9 +138,9 @@ def write(poet, prompt: str, settings: config.ShakespeareConfig) -> None:
         console.note(novelty(written, poet.card, settings))
 
 
-def novelty(written: list[str], card: dict, settings: config.ShakespeareConfig) -> str:
+def novelty(written: list[str], card: dict, settings: ShakespeareConfig) -> str:
     """Say how much of what was written stands in the text that was learned, where that lies on this machine."""
-    from kerasgen import metrics
+    from kerasgen.metrics.novelty import LONGEST, copying
 
     data = card.get("data", {})
     given = settings.data and settings.data not in corpora.KNOWN and Path(settings.data).is_file()
@@ -140,9 +148,9 @@ def novelty(written: list[str], card: dict, settings: config.ShakespeareConfig) 
     if corpus is None or corpus.sha256 != data.get("sha256"):
         return "novelty: unavailable, since the text that was learned is not on this machine"
     learned = corpus.text.lower() if card.get("lower_case") else corpus.text
-    if len(learned) > metrics.LONGEST:
-        return f"novelty: not measured, since {data['name']} has over {metrics.LONGEST:,} characters"
-    found = [metrics.copying(text, learned) for text in written]
+    if len(learned) > LONGEST:
+        return f"novelty: not measured, since {data['name']} has over {LONGEST:,} characters"
+    found = [copying(text, learned) for text in written]
     longest = max((one.longest for one in found), key=len)
     share = sum(one.share for one in found) / len(found)
     words = sum(one.words for one in found) / len(found)
@@ -171,7 +179,7 @@ def until_lines(pieces, lines: int | None):
         yield ends
 
 
-def train(settings: config.ShakespeareConfig, prompt: str, command: str):
+def train(settings: ShakespeareConfig, prompt: str, command: str):
     """Learn a text: a new model, or one more epoch of the one that would answer; return the best of its epochs.
 
     Args:
@@ -184,22 +192,22 @@ def train(settings: config.ShakespeareConfig, prompt: str, command: str):
         console.note(corpus.note)
     path = Path(settings.save_dir) / f"my-{corpus.name}.keras"
     if path.exists():
-        artifacts.check_kind(artifacts.read(path), "prose")
+        store.check_kind(store.read(path), "prose")
 
-    from kerasgen import recipes
+    from kerasgen.tasks.prose import ProseRecipe
 
-    recipe = recipes.ProseRecipe(settings, corpus)
+    recipe = ProseRecipe(settings, corpus)
     found, why = find_trained(settings, recipe.vocab)
     if found:
-        recipe = recipes.ProseRecipe(settings, corpus, found.vocab)
+        recipe = ProseRecipe(settings, corpus, found.vocab)
     fold(prompt, recipe.vocab, {"lower_case": settings.lower_case}, settings.on_unknown, quiet=True)
 
-    from kerasgen import runs
+    from kerasgen.runs import run as runs
 
     def build():
         model, how = None, ""
         if found:
-            model = artifacts.load(found, compile=True)
+            model = store.load(found, compile=True)
             how = "" if getattr(model, "optimizer", None) is None else " with its optimizer's state"
             recipe.go_on(model)
         console.note(f"learning {corpus.name}: {why}{how}", settings.quiet)
@@ -217,7 +225,7 @@ def train(settings: config.ShakespeareConfig, prompt: str, command: str):
     return poet
 
 
-def find_trained(settings: config.ShakespeareConfig, vocab: CharVocab) -> tuple[artifacts.Contents | None, str]:
+def find_trained(settings: ShakespeareConfig, vocab: CharVocab) -> tuple[store.Contents | None, str]:
     """Return the model to go on from, or None for a new one, and a line that says which and why.
 
     Args:
@@ -231,7 +239,7 @@ def find_trained(settings: config.ShakespeareConfig, vocab: CharVocab) -> tuple[
     path = find_model(settings)
     if settings.from_scratch or not (settings.model or path.exists()):
         return None, "a new model"
-    contents = artifacts.read(path)
+    contents = store.read(path)
     strange = "".join(char for char in vocab.chars if char not in contents.vocab)
     if strange and path == own_model(settings):
         raise BadInputError(
@@ -245,7 +253,7 @@ def find_trained(settings: config.ShakespeareConfig, vocab: CharVocab) -> tuple[
     return contents, f"going on from {path}"
 
 
-def reporter(poet, settings: config.ShakespeareConfig):
+def reporter(poet, settings: ShakespeareConfig):
     """Return what prints the scores and samples at several temperatures after an epoch."""
 
     def report(epoch, logs):

@@ -10,15 +10,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kerasgen import artifacts, config, console, corpora, files
-from kerasgen.errors import BadInputError, nearest
-from kerasgen.ranking import Board, Row, report
-from kerasgen.space import Parameter, read_space
+from kerasgen.base import console, files
+from kerasgen.base import settings as config
+from kerasgen.base.errors import BadInputError, nearest
+from kerasgen.modelfile import store
+from kerasgen.tasks.names import DinoConfig
+from kerasgen.tasks.prose import ShakespeareConfig
+from kerasgen.text import corpora
+from kerasgen.tuning.board import Board
+from kerasgen.tuning.ranking import Row, report
+from kerasgen.tuning.settings import TuneConfig
+from kerasgen.tuning.space import Parameter, read_space
 
 KINDS: dict[str, tuple[type, str]] = {
-    "dino": (config.DinoConfig, "dinos"),
-    "shakespeare": (config.ShakespeareConfig, "shakespeare"),
+    "dino": (DinoConfig, "dinos"),
+    "shakespeare": (ShakespeareConfig, "shakespeare"),
 }
+
+
 ABOUT = """Search for the settings that learn a text best, by the validation part; train a model with the winner's.
 
 A sweep that was stopped, or killed, goes on where it was when the same command is given again; what is searched is a
@@ -44,9 +53,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if corpus.note:
         console.note(corpus.note)
 
-    from kerasgen import recipes
+    from kerasgen.tasks.registry import make_recipe
 
-    recipe = recipes.recipe(base, corpus)
+    recipe = make_recipe(base, corpus)
     if not recipe.split.validation:
         raise BadInputError(f"a sweep chooses by the validation part, a tenth of the text; {corpus.name} is too short")
     folder = Path(settings.directory) / f"{corpus.name}-{fingerprint(base, space, corpus, settings)}"
@@ -55,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if settings.final and not settings.worker:
         files.check_writable(model.parent)
         if model.exists():
-            artifacts.check_kind(artifacts.read(model), recipe.kind)
+            store.check_kind(store.read(model), recipe.kind)
     with contextlib.nullcontext() if settings.worker else files.locked(folder / "lock", f"sweeps in {folder}"):
         console.note(f"the sweep is kept in {folder}", settings.quiet)
         ranking = search(recipe, space, settings, folder)
@@ -68,38 +77,39 @@ def main(argv: Sequence[str] | None = None) -> None:
         if settings.final:
             winner = replace(winner, log_dir=str(folder / "logs"), quiet=settings.quiet)
             command = console.command_line("python -m kerasgen.tune", argv)
-            train_winner(recipes.recipe(winner, corpus), model, command)
+            train_winner(make_recipe(winner, corpus), model, command)
 
 
-def read_arguments(arguments: list[str]) -> tuple[str, config.TuneConfig]:
+def read_arguments(arguments: list[str]) -> tuple[str, TuneConfig]:
     """Return what is swept, ``"dino"`` or ``"shakespeare"``, and the settings."""
     kind = arguments[0] if arguments else ""
     if kind not in KINDS and not {"-h", "--help", "--version"} & set(arguments):
         hint = nearest(kind, list(KINDS)) or "; see --help"
         raise BadInputError(f"python -m kerasgen.tune must be told first dino or shakespeare; received {kind!r}{hint}")
     flags = arguments[1:] if kind in KINDS else arguments
-    return kind, config.parse(config.TuneConfig, "python -m kerasgen.tune dino|shakespeare", ABOUT, None, flags)
+    return kind, config.parse(TuneConfig, "python -m kerasgen.tune dino|shakespeare", ABOUT, None, flags)
 
 
-def base_settings(kind: str, settings: config.TuneConfig):
+def base_settings(kind: str, settings: TuneConfig):
     """Return the settings of a trial but for those that are searched; the test part stays unseen."""
     file = settings.config or f"configs/{kind}.toml"
     base: Any = config.parse(KINDS[kind][0], f"python -m kerasgen.{kind}", ABOUT, file, [])
     return replace(base, holdout="both", seed=settings.seed)
 
 
-def search(recipe, space: list[Parameter], settings: config.TuneConfig, folder: Path) -> list[Row]:
+def search(recipe, space: list[Parameter], settings: TuneConfig, folder: Path) -> list[Row]:
     """Make the trials that are still to be made; return all, the best first."""
-    from kerasgen import recipes, sweeps
-    from kerasgen.backend import tf
+    from kerasgen.models.backend import tf
+    from kerasgen.tasks.registry import make_recipe
+    from kerasgen.tuning import trials
 
     def of_trial(values, epochs, execution):
         base = replace(recipe.settings, **values, seed=recipe.settings.seed + execution)
-        return recipes.recipe(with_epochs(base, epochs), recipe.corpus)
+        return make_recipe(with_epochs(base, epochs), recipe.corpus)
 
     try:
         with tf.device(recipe.device()):
-            return sweeps.search(of_trial, space, settings, folder, Board(settings.quiet or bool(settings.worker)))
+            return trials.search(of_trial, space, settings, folder, Board(settings.quiet or bool(settings.worker)))
     except KeyboardInterrupt:
         console.note(f"stopped; the trials so far are kept in {folder}, and the same command goes on with them")
         raise SystemExit(130) from None
@@ -107,7 +117,7 @@ def search(recipe, space: list[Parameter], settings: config.TuneConfig, folder: 
 
 def with_epochs(settings, epochs: int):
     """Return the settings of a new model that is trained for so many passes over the text."""
-    if isinstance(settings, config.DinoConfig):
+    if isinstance(settings, DinoConfig):
         return replace(settings, epochs=epochs)
     return replace(settings, epochs=None, scratch_epochs=epochs)
 
@@ -117,7 +127,7 @@ def own_epochs(recipe) -> int:
     return math.ceil(recipe.steps / recipe.batches.steps_per_epoch)
 
 
-def fingerprint(base, space, corpus: corpora.Text, settings: config.TuneConfig) -> str:
+def fingerprint(base, space, corpus: corpora.Text, settings: TuneConfig) -> str:
     """Return what tells one sweep from another: a change of any of these is another sweep."""
     how = [settings.tuner, settings.epochs, settings.executions_per_trial]
     return files.sha256(repr((base, space, corpus.sha256, how)).encode())[:8]
@@ -129,7 +139,7 @@ def winner_settings(recipe, best: Row):
     return replace(with_epochs(replace(recipe.settings, **best.values), epochs), holdout="validation")
 
 
-def about_winner(kind: str, settings: config.TuneConfig, ranking: list[Row], folder: Path) -> str:
+def about_winner(kind: str, settings: TuneConfig, ranking: list[Row], folder: Path) -> str:
     """Return the comment that tells which sweep a configuration won."""
     best, done = ranking[0], sum(row.status == "done" for row in ranking)
     return (
@@ -141,7 +151,7 @@ def about_winner(kind: str, settings: config.TuneConfig, ranking: list[Row], fol
 def write_config(path: Path, winner, recipe, space: list[Parameter], about: str) -> None:
     """Write settings as a commented difference from the defaults, for ``--config`` of the command."""
     searched = {parameter.name: f"searched {parameter}" for parameter in space}
-    length = "epochs" if isinstance(winner, config.DinoConfig) else "scratch_epochs"
+    length = "epochs" if isinstance(winner, DinoConfig) else "scratch_epochs"
     comments = {**searched, length: "passes over the text"}
     plain = type(winner)()
     keys = [item.name for item in dataclasses.fields(winner) if item.name in {*recipe.TRAINING_KEYS, *comments}]
@@ -157,7 +167,7 @@ def write_config(path: Path, winner, recipe, space: list[Parameter], about: str)
 
 def train_winner(recipe, path: Path, command: str) -> None:
     """Train a new model as its command would with the same settings, and save it; `command` asked for that."""
-    from kerasgen import runs
+    from kerasgen.runs import run as runs
 
     def reporter(generator, settings):
         return lambda epoch, logs: None  # a bar and the logs show it; samples are for those who train but one model

@@ -47,8 +47,9 @@ def command(tmp_path):
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     """Run the prose command in this process, in a folder of its own with the text: code, standard output, error."""
-    from kerasgen import console, shakespeare
-    from tests.poems import write_text
+    from kerasgen import shakespeare
+    from kerasgen.base import console
+    from tests.support.poems import write_text
 
     write_text(tmp_path / "mini.txt")
 

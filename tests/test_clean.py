@@ -8,7 +8,10 @@ import time
 import numpy as np
 import pytest
 
-from kerasgen import checkpoints, clean, console, runs
+from kerasgen import clean
+from kerasgen.base import console
+from kerasgen.runs import checkpoints
+from kerasgen.runs import run as runs
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import kerasgen
-from kerasgen import artifacts
-from kerasgen.errors import BadInputError, KerasgenError
-from kerasgen.vocab import CharVocab
+from kerasgen.base.errors import BadInputError, KerasgenError
+from kerasgen.modelfile import store
+from kerasgen.text.vocab import CharVocab
 from tests.conftest import ROOT
 
 NAMES = "rex\nzuul\nminmi\n"
@@ -22,13 +22,13 @@ NAMES = "rex\nzuul\nminmi\n"
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """A small good model file of three letters, one of them not ASCII."""
-    from kerasgen.models import NameRNN
+    from kerasgen.models.names import NameRNN
 
     path = tmp_path_factory.mktemp("model") / "good.keras"
     card = {"kind": "names", "stop": "\n"}
     rnn = NameRNN(4, units=2)
     rnn.set_weights([np.random.RandomState(0).randn(*weight.shape) * 3 for weight in rnn.get_weights()])
-    artifacts.save(path, rnn, CharVocab("\nabж"), card, ["ab"])
+    store.save(path, rnn, CharVocab("\nabж"), card, ["ab"])
     return path
 
 
@@ -205,12 +205,12 @@ def test_a_model_that_is_no_file(command, path):
 
 
 def test_a_flipped_byte_anywhere_is_found_or_harmless(model, tmp_path):
-    good, contents = model.read_bytes(), artifacts.read(model)
+    good, contents = model.read_bytes(), store.read(model)
     bad, found = tmp_path / "bad.keras", 0
     for place in range(0, len(good), 37):
         bad.write_bytes(good[:place] + bytes([good[place] ^ 0x55]) + good[place + 1 :])
         try:
-            read = artifacts.read(bad)
+            read = store.read(bad)
         except BadInputError as error:
             assert len(str(error).splitlines()) == 1
             found += 1
@@ -226,7 +226,7 @@ def test_a_truncated_file_is_always_found(model, tmp_path):
     for length in range(0, len(good), 97):
         (tmp_path / "bad.keras").write_bytes(good[:length])
         with pytest.raises(KerasgenError):
-            artifacts.read(tmp_path / "bad.keras")
+            store.read(tmp_path / "bad.keras")
 
 
 def test_a_known_corpus_that_cannot_be_had_is_failed_work(command, tmp_path):
@@ -246,7 +246,7 @@ def test_other_systems_line_ends_and_other_scripts_are_accepted(command, tmp_pat
     (tmp_path / "міста.txt").write_bytes("\ufeffКиїв\r\nЛьвів\r\n\r\n東京\r\n🦕\r\n".encode())
     done = command("dino", "--data", "міста.txt", "--steps", 3, "--num-samples", 4, "--quiet", "--device", "cpu")
     assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, "", 4)
-    learned = artifacts.read(tmp_path / "saved_models" / "my-міста.keras")
+    learned = store.read(tmp_path / "saved_models" / "my-міста.keras")
     assert learned.vocab == CharVocab.from_text("\nкиївльвів東京🦕")
     assert all(learned.is_known(name) for name in ("київ", "львів", "東京", "🦕"))
 

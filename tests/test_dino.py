@@ -11,7 +11,7 @@ import pytest
 
 import kerasgen
 from tests.conftest import ROOT
-from tests.poems import environment, in_a_terminal, interrupted
+from tests.support.poems import environment, in_a_terminal, interrupted
 
 QUICK = ("--steps", "300", "--units", "16", "--learning-rate", "0.05", "--no-log")  # logging takes longer than this
 SUMMARY = (
@@ -140,7 +140,7 @@ def test_another_backend_in_the_environment_is_handled(trained, genera, tmp_path
 
 
 def test_a_device_that_is_not_there(trained, genera):
-    from kerasgen.backend import tf
+    from kerasgen.models.backend import tf
 
     if tf.config.list_physical_devices("GPU"):
         pytest.skip("this machine has a GPU")

@@ -8,9 +8,10 @@ import sys
 import pytest
 
 import kerasgen
-from kerasgen import console, inspect
-from tests import hostile
+from kerasgen import inspect
+from kerasgen.base import console
 from tests.conftest import ROOT
+from tests.support import hostile
 
 SHIPPED = ROOT / "saved_models" / "dino.keras"
 

@@ -7,15 +7,17 @@ import sys
 import numpy as np
 import pytest
 
-from kerasgen import corpora, recipes, training
-from kerasgen.backend import keras
-from kerasgen.config import DinoConfig
-from kerasgen.generator import Generator, notebook_uniforms
-from kerasgen.models import NameRNN
-from kerasgen.vocab import CharVocab
-from tests import oracle
+from kerasgen.generation.generator import Generator
+from kerasgen.models.backend import keras
+from kerasgen.models.names import NameRNN
+from kerasgen.tasks.names import DinoConfig, NamesRecipe
+from kerasgen.tasks.notebook import notebook_uniforms
+from kerasgen.text import corpora
+from kerasgen.text.vocab import CharVocab
+from kerasgen.training import fit as training
 from tests.conftest import ROOT
-from tests.poems import environment, interrupted
+from tests.support import oracle
+from tests.support.poems import environment, interrupted
 from tests.test_monitor import read
 
 LOSSES = {
@@ -108,7 +110,7 @@ def test_its_log_has_every_report_and_its_picture(run, folder):
 def ours(text, steps, every=1000, **settings):
     """Train in the notebook's way in this process; give ``(step, smoothed loss, names)``."""
     config = DinoConfig(dtype="float64", carry_state=True, shuffle="once", holdout="none", steps=steps, **settings)
-    recipe = recipes.NamesRecipe(config, corpora.Text("the test", text, sha256=""))
+    recipe = NamesRecipe(config, corpora.Text("the test", text, sha256=""))
     model = recipe.build()
     generator = recipe.generator(model)
     uniforms, reports = notebook_uniforms(7, 50), []

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kerasgen
-from kerasgen import console, shakespeare
-from kerasgen.vocab import CharVocab
+from kerasgen import shakespeare
+from kerasgen.base import console
+from kerasgen.text.vocab import CharVocab
 from tests.conftest import ROOT
-from tests.poems import CHARS, refused, save
+from tests.support.poems import CHARS, refused, save
 
 BETWEEN = "\n\n\n" + "-" * 40 + "\n\n"  # two samples
 

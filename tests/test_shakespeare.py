@@ -10,8 +10,16 @@ import numpy as np
 import pytest
 
 import kerasgen
-from kerasgen import artifacts
-from tests.poems import TINY, environment, in_a_terminal, interrupted, logits_in_plain_keras, refused, write_text
+from kerasgen.modelfile import store
+from tests.support.poems import (
+    TINY,
+    environment,
+    in_a_terminal,
+    interrupted,
+    logits_in_plain_keras,
+    refused,
+    write_text,
+)
 
 VALIDATION = re.compile(r"val_bits_per_char (\d+\.\d{4})")
 
@@ -73,7 +81,7 @@ def test_then_it_answers_the_prompt(trained):
 
 
 def test_the_card_tells_the_settings_the_data_and_the_scores(trained, model):
-    card = artifacts.read(model).card
+    card = store.read(model).card
     assert card["kind"] == "prose" and card["config"]["units"] == 8 and card["config"]["seq_len"] == 10
     assert card["data"]["name"] == "mini" and len(card["data"]["sha256"]) == 64
     assert {"python", "tensorflow", "keras", "numpy"} <= set(card["versions"])
@@ -116,7 +124,7 @@ def test_one_more_epoch_goes_on_from_the_model_and_says_so(gone_on, trained, mod
     folder, done = gone_on
     assert "kerasgen: learning mini: going on from saved_models/my-mini.keras" in done.stderr
     assert re.findall(r"^Epoch (\d+):", done.stdout, re.M) == ["1"]
-    before, after = (artifacts.read(path) for path in (model, folder / "saved_models" / "my-mini.keras"))
+    before, after = (store.read(path) for path in (model, folder / "saved_models" / "my-mini.keras"))
     assert after.vocab == before.vocab and after.card["config"]["epochs"] == 1
     assert float(VALIDATION.findall(done.stdout)[0]) < float(VALIDATION.findall(trained.stdout)[-1]) + 0.1
     (first, *_, last), (on,) = (
@@ -127,15 +135,15 @@ def test_one_more_epoch_goes_on_from_the_model_and_says_so(gone_on, trained, mod
 
 def test_the_card_tells_the_model_s_own_size_and_not_that_of_the_flags(gone_on):
     folder, _ = gone_on
-    contents = artifacts.read(folder / "saved_models" / "my-mini.keras")
-    assert artifacts.load(contents).layers[1].units == 8
+    contents = store.read(folder / "saved_models" / "my-mini.keras")
+    assert store.load(contents).layers[1].units == 8
     assert contents.card["config"]["units"] == 8
 
 
 def test_one_more_epoch_goes_on_with_the_optimizer_s_state(gone_on, model):
     folder, _ = gone_on
-    before, after = (artifacts.read(path) for path in (model, folder / "saved_models" / "my-mini.keras"))
-    old, new = (artifacts.load(contents, compile=True).optimizer for contents in (before, after))
+    before, after = (store.read(path) for path in (model, folder / "saved_models" / "my-mini.keras"))
+    old, new = (store.load(contents, compile=True).optimizer for contents in (before, after))
     steps = before.card["training"]["steps"]
     assert int(old.iterations) == steps and steps % 3 == 0
     assert int(new.iterations) == after.card["training"]["steps"] == steps + steps // 3
@@ -145,19 +153,19 @@ def test_where_no_epoch_is_better_the_model_before_stays(run, model, tmp_path):
     (tmp_path / "saved_models").mkdir()
     mine = tmp_path / "saved_models" / "my-mini.keras"
     shutil.copy(model, mine)
-    before = artifacts.read(model)
+    before = store.read(model)
     code, out, err = run("--data", "mini.txt", "--epochs", 1, *TINY[2:], "--next-learning-rate", 0.9, "--length", 5)
     assert code == 0 and "no epoch was better than the model before" in err, err
-    after = artifacts.read(mine)
+    after = store.read(mine)
     assert float(VALIDATION.findall(out)[0]) > before.card["scores"]["bits_per_char"]
     assert after.card["scores"]["bits_per_char"] == pytest.approx(before.card["scores"]["bits_per_char"], abs=1e-5)
-    for old, new in zip(artifacts.arrays(before)[0], artifacts.arrays(after)[0], strict=True):
+    for old, new in zip(store.arrays(before)[0], store.arrays(after)[0], strict=True):
         np.testing.assert_array_equal(old, new)
 
 
 def test_plain_keras_loads_it_and_gives_the_same_logits(model, tmp_path):
     ids = np.random.RandomState(0).randint(0, 20, (2, 12))
-    ours = artifacts.load(artifacts.read(model))
+    ours = store.load(store.read(model))
     np.testing.assert_allclose(logits_in_plain_keras(model, ids, tmp_path), ours(ids), rtol=0, atol=1e-6)
 
 
@@ -181,7 +189,7 @@ def test_quiet_prints_the_text_alone(run, tmp_path):
     flags = ("--from-scratch", "--epochs", 1, *TINY, "--quiet", "--prompt", "Oh", "--length", 30)
     code, out, err = run("--data", "mini.txt", *flags, "--target", "next", "--stride", 30, "--holdout", "none")
     assert (code, err) == (0, "") and out.startswith("Oh") and len(out) == 2 + 30 + 1
-    card = artifacts.read(tmp_path / "saved_models" / "my-mini.keras").card
+    card = store.read(tmp_path / "saved_models" / "my-mini.keras").card
     assert card["scores"]["part"] == "in sample" and card["config"]["target"] == "next"
     again = run("--data", "mini.txt", *flags, "--target", "next", "--stride", 30, "--holdout", "none")
     assert again == (code, out, err)
@@ -191,7 +199,7 @@ def test_quiet_prints_the_text_alone(run, tmp_path):
 def test_the_other_parts_to_hold_out(run, tmp_path, holdout):
     code, out, err = run("--data", "mini.txt", "--from-scratch", "--epochs", 1, *TINY, "--holdout", holdout)
     assert code == 0, err
-    scores = artifacts.read(tmp_path / "saved_models" / "my-mini.keras").card["scores"]
+    scores = store.read(tmp_path / "saved_models" / "my-mini.keras").card["scores"]
     assert scores["part"] == {"test": "held out", "both": "validation"}[holdout]
     assert bool(VALIDATION.search(out)) == (holdout == "both")
 
@@ -240,7 +248,7 @@ def test_the_notebooks_set_up_learns_one_target_a_window_from_everything(run, tm
     notebook = ("--config", "configs/shakespeare_notebook.toml", "--units", 8, "--batch-size", 8)
     code, out, err = run("--data", "mini.txt", "--from-scratch", "--epochs", 1, "--length", 20, *notebook)
     assert code == 0, err
-    config = artifacts.read(tmp_path / "saved_models" / "my-mini.keras").card["config"]
+    config = store.read(tmp_path / "saved_models" / "my-mini.keras").card["config"]
     assert (config["target"], config["seq_len"], config["stride"], config["dropout"]) == ("next", 40, 3, 0.5)
     assert "Epoch 1: loss" in out and "val_" not in out
     assert "in sample" in err

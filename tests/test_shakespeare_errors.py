@@ -5,10 +5,13 @@ import shutil
 
 import pytest
 
-from kerasgen import artifacts, config, console
-from kerasgen.models import NameRNN
-from kerasgen.vocab import CharVocab
-from tests.poems import CHARS, TINY, in_a_terminal, refused, save
+from kerasgen.base import console
+from kerasgen.base import settings as config
+from kerasgen.modelfile import store
+from kerasgen.models.names import NameRNN
+from kerasgen.tasks.prose import ShakespeareConfig
+from kerasgen.text.vocab import CharVocab
+from tests.support.poems import CHARS, TINY, in_a_terminal, refused, save
 
 HEAVY = {"tensorflow", "keras", "numpy", "platformdirs", "requests", "rich"}
 
@@ -54,7 +57,7 @@ def test_a_loss_that_explodes_is_one_line_with_a_flag_that_there_is(run, tmp_pat
         "--schedule", "constant", "--quiet",
     )  # fmt: skip
     assert (code, out) == (1, "") and len(err.splitlines()) == 1 and "--learning-rate" in err
-    known = {"--" + name.replace("_", "-") for name in config.ShakespeareConfig.__dataclass_fields__}
+    known = {"--" + name.replace("_", "-") for name in ShakespeareConfig.__dataclass_fields__}
     assert set(re.findall(r"--[a-z-]+", err)) <= known
     assert not list(tmp_path.glob("saved_models/*.keras"))
 
@@ -73,7 +76,7 @@ def test_from_scratch_and_sample_only_contradict_each_other(run, tmp_path):
 @pytest.fixture(scope="module")
 def names(tmp_path_factory):
     path = tmp_path_factory.mktemp("names") / "names.keras"
-    artifacts.save(path, NameRNN(len(CHARS), units=4), CharVocab(CHARS), {"kind": "names", "stop": "\n"}, [])
+    store.save(path, NameRNN(len(CHARS), units=4), CharVocab(CHARS), {"kind": "names", "stop": "\n"}, [])
     return path
 
 
@@ -133,7 +136,7 @@ def test_the_package_lists_the_command(command):
 
 @pytest.mark.parametrize("name", ["shakespeare.toml", "shakespeare_notebook.toml"])
 def test_the_configurations_are_known_settings(name):
-    settings = config.parse(config.ShakespeareConfig, "x", "a\n\nb", f"configs/{name}", [])
+    settings = config.parse(ShakespeareConfig, "x", "a\n\nb", f"configs/{name}", [])
     if name == "shakespeare_notebook.toml":
         found = (
             settings.units,

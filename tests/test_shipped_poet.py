@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 import kerasgen
-from kerasgen import artifacts, config, metrics
+from kerasgen.base import settings as config
+from kerasgen.metrics.novelty import copying
+from kerasgen.modelfile import store
+from kerasgen.tasks.prose import ShakespeareConfig
 from tests.conftest import ROOT
-from tests.poems import logits_in_plain_keras
+from tests.support.poems import logits_in_plain_keras
 
 FILE = ROOT / "saved_models" / "shakespeare.keras"
 
@@ -25,7 +28,7 @@ def sonnets(mirror):
 
 def test_it_is_small_and_its_card_is_complete():
     assert FILE.stat().st_size <= 4 * 2**20
-    card = artifacts.read(FILE).card
+    card = store.read(FILE).card
     assert card["kind"] == "prose" and card["data"]["name"] == "shakespeare"
     assert card["data"]["sha256"] == "1b454b67b44e6f367c83a17ed295c46c5d4a1173cf5d09161882af4041bae023"
     assert card["scores"]["part"] == "held out" and card["scores"]["characters"] == 9_428
@@ -42,9 +45,9 @@ def test_its_held_out_score_is_what_the_card_says(poet, sonnets):
 
 
 def test_it_writes_words_and_lines_and_copies_no_long_span(poet, sonnets):
-    settings = config.parse(config.ShakespeareConfig, "x", "a\n\nb", "configs/shakespeare.toml", [])
+    settings = config.parse(ShakespeareConfig, "x", "a\n\nb", "configs/shakespeare.toml", [])
     text = "".join(poet.stream("\n\n", length=10_000, temperature=settings.temperature, seed=0))
-    found = metrics.copying(text, sonnets)
+    found = copying(text, sonnets)
     assert len(found.longest) <= 40, found.longest
     assert found.words >= 0.85
     lines = [line for line in text.split("\n") if line.strip()]
@@ -53,7 +56,7 @@ def test_it_writes_words_and_lines_and_copies_no_long_span(poet, sonnets):
 
 def test_plain_keras_loads_it_and_gives_the_same_logits(tmp_path):
     ids = np.random.RandomState(0).randint(0, 38, (2, 40))
-    ours = artifacts.load(artifacts.read(FILE))
+    ours = store.load(store.read(FILE))
     np.testing.assert_allclose(logits_in_plain_keras(FILE, ids, tmp_path), ours(ids), rtol=0, atol=1e-5)
 
 

@@ -18,11 +18,19 @@ import numpy as np
 import pytest
 
 import kerasgen
-from kerasgen import config, console, dino, files, ranking, recipes, tune
-from kerasgen.errors import BadInputError
-from kerasgen.space import CHOSEN_ELSEWHERE, Parameter, read_space
+from kerasgen import dino, tune
+from kerasgen.base import console, files
+from kerasgen.base import settings as config
+from kerasgen.base.errors import BadInputError
+from kerasgen.tasks.names import DinoConfig, NamesRecipe
+from kerasgen.tasks.prose import ShakespeareConfig
+from kerasgen.tuning import ranking
+from kerasgen.tuning.board import duration
+from kerasgen.tuning.picture import picture
+from kerasgen.tuning.settings import TuneConfig
+from kerasgen.tuning.space import CHOSEN_ELSEWHERE, Parameter, read_space
 from tests.conftest import ROOT
-from tests.poems import environment, write_text
+from tests.support.poems import environment, write_text
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras_tuner.*")  # threading.currentThread
 
@@ -76,8 +84,9 @@ def start(folder, *arguments):
 @pytest.fixture
 def pretended(monkeypatch):
     """Train and draw nothing: a trial's score follows from its hyperparameters; one of over 8 units has no memory."""
-    from kerasgen import sweeps, training
-    from kerasgen.backend import tf
+    from kerasgen.models.backend import tf
+    from kerasgen.training import fit as training
+    from kerasgen.tuning import trials
 
     def build(self):
         if self.settings.units > 8:
@@ -92,11 +101,11 @@ def pretended(monkeypatch):
             scores.append(model.learning_rate + model.units / 100 - epoch / 1000)
         return SimpleNamespace(history={"val_bits_per_char": scores})
 
-    monkeypatch.setattr(recipes.NamesRecipe, "build", build)
-    monkeypatch.setattr(recipes.NamesRecipe, "generator", lambda self, model: None)
+    monkeypatch.setattr(NamesRecipe, "build", build)
+    monkeypatch.setattr(NamesRecipe, "generator", lambda self, model: None)
     monkeypatch.setattr(training, "fit", fit)
     # keras-tuner's own collects the garbage of the model before, for half a second
-    monkeypatch.setattr(sweeps._Tuner, "_try_build", lambda self, hp: self.hypermodel.build(hp))
+    monkeypatch.setattr(trials._Tuner, "_try_build", lambda self, hp: self.hypermodel.build(hp))
     monkeypatch.setattr(ranking, "save_picture", lambda *arguments: None)
 
 
@@ -137,7 +146,7 @@ def test_the_command_makes_the_winner_s_model_from_its_configuration(finished):
     best = sweep_folder(folder) / "best.toml"
     about = " ".join(best.read_text(encoding="utf-8").split("\n")[:2])
     assert "The best of 2 trials" in about and "--tuner random" in about and sweep_folder(folder).name in about
-    settings = config.parse(config.DinoConfig, "dino", "a\n\nb", "configs/dino.toml", ["--config", str(best)])
+    settings = config.parse(DinoConfig, "dino", "a\n\nb", "configs/dino.toml", ["--config", str(best)])
     values = rows_of(folder)[0]["values"]
     assert {key: getattr(settings, key) for key in values} == values
     assert (settings.batch_size, settings.epochs, settings.holdout) == (8, 2, "validation")
@@ -159,7 +168,7 @@ def test_tensorboard_has_the_hyperparameters_and_results(finished):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.plugins.hparams import plugin_data_pb2
 
-    from kerasgen.backend import tf
+    from kerasgen.models.backend import tf
 
     logs = sweep_folder(finished[0]) / "logs"
     for row in rows_of(finished[0]):
@@ -174,7 +183,7 @@ def test_tensorboard_has_the_hyperparameters_and_results(finished):
 
 
 def test_the_test_part_is_never_seen(folder):
-    base = tune.base_settings("dino", config.TuneConfig(config=str(folder / "base.toml")))
+    base = tune.base_settings("dino", TuneConfig(config=str(folder / "base.toml")))
     assert base.holdout == "both" and base.epochs == 2
     assert "holdout" in CHOSEN_ELSEWHERE and "seed" in CHOSEN_ELSEWHERE
 
@@ -207,7 +216,7 @@ def test_a_second_sweep_in_the_same_folder_is_refused(folder, pretended):
 
 def test_what_is_swept_names_the_folder(finished):
     folder, _, _ = finished
-    settings = config.TuneConfig(space=str(folder / "space.toml"), config=str(folder / "base.toml"))
+    settings = TuneConfig(space=str(folder / "space.toml"), config=str(folder / "base.toml"))
 
     def name(settings, text="rex"):
         base = tune.base_settings("dino", settings)
@@ -217,9 +226,9 @@ def test_what_is_swept_names_the_folder(finished):
     other_space = folder / "other.toml"
     other_space.write_text(SPACE.replace("5", "6"), encoding="utf-8")
     changes = [{"epochs": 3}, {"tuner": "grid"}, {"seed": 1}, {"executions_per_trial": 2}, {"space": str(other_space)}]
-    names = [name(config.TuneConfig(**{"space": settings.space, "config": settings.config, **one})) for one in changes]
+    names = [name(TuneConfig(**{"space": settings.space, "config": settings.config, **one})) for one in changes]
     assert len({name(settings), name(settings, "minmi"), *names}) == 2 + len(changes)
-    assert name(config.TuneConfig(space=settings.space, config=settings.config, max_trials=9)) == name(settings)
+    assert name(TuneConfig(space=settings.space, config=settings.config, max_trials=9)) == name(settings)
 
 
 def test_failed_trials_are_told_and_the_sweep_goes_on(folder, pretended):
@@ -232,7 +241,7 @@ def test_failed_trials_are_told_and_the_sweep_goes_on(folder, pretended):
     assert rows[0]["values"] == {"units": 4, "learning_rate": 0.01}
     assert {row["reason"] for row in rows[2:]} == {"ResourceExhaustedError: no memory"}
     assert "failed: ResourceExhaustedError" in out and "trial 1 of 6: ResourceExhaustedError: no memory" in error
-    figure = ranking.picture([ranking.Row(**{key: row[key] for key in row if key != "rank"}) for row in rows], "towns")
+    figure = picture([ranking.Row(**{key: row[key] for key in row if key != "rank"}) for row in rows], "towns")
     assert "6 trials, the best 0.0500" in figure.get_suptitle() and "crosses: failed" in figure.get_suptitle()
     (folder / "space.toml").write_text("units = [9, 10]\n", encoding="utf-8")
     code, _, error = run(tune, folder, "dino", *flags)
@@ -248,7 +257,8 @@ def test_a_trial_that_diverges_has_failed(folder):
 
 
 def test_the_time_limit_puts_the_running_trial_back(folder, pretended, monkeypatch):
-    from kerasgen import oracles, sweeps, training
+    from kerasgen.training import fit as training
+    from kerasgen.tuning import oracles, trials
 
     fit, now = training.fit, [0]
     clock = SimpleNamespace(monotonic=lambda: now[0])
@@ -260,7 +270,7 @@ def test_the_time_limit_puts_the_running_trial_back(folder, pretended, monkeypat
     flags = ["dino", *FLAGS[:-1], 4, "--no-final"]
     with monkeypatch.context() as patch:
         patch.setattr(training, "fit", slow)
-        patch.setattr(sweeps, "time", clock)
+        patch.setattr(trials, "time", clock)
         patch.setattr(oracles, "time", clock)
         code, out, _ = run(tune, folder, *flags, "--time-limit", "1h")
     assert code == 0 and [row["status"] for row in rows_of(folder)] == ["done", "unfinished"] and "unfinished" in out
@@ -290,9 +300,9 @@ def test_bayesian_goes_where_it_expects_the_best(folder, pretended):
 
 
 def test_a_worker_that_comes_back_gets_its_trial_again(tmp_path):
-    from kerasgen import oracles
+    from kerasgen.tuning import oracles
 
-    oracle = oracles.make([Parameter("units", (3, 4, 5))], config.TuneConfig(max_trials=3), "towns")
+    oracle = oracles.make([Parameter("units", (3, 4, 5))], TuneConfig(max_trials=3), "towns")
     oracle._set_project_dir(tmp_path, "towns")
     oracle.deadline, oracle.board = time.monotonic() + 100, SimpleNamespace(begin=lambda trial: None)
     first, other = oracle.create_trial("a"), oracle.create_trial("b")
@@ -312,7 +322,7 @@ def test_a_sweep_of_prose(folder):
     poet = kerasgen.load(folder / "saved_models" / "my-mini.keras")
     assert poet.card["scores"]["part"] == "validation"
     best, default = sweep_folder(folder) / "best.toml", "configs/shakespeare.toml"
-    settings = config.parse(config.ShakespeareConfig, "shakespeare", "a\n\nb", default, ["--config", str(best)])
+    settings = config.parse(ShakespeareConfig, "shakespeare", "a\n\nb", default, ["--config", str(best)])
     card = poet.card["config"]
     assert {key: value for key, value in vars(settings).items() if key in card} == card
 
@@ -392,7 +402,7 @@ BAD_SPACES = {
 def test_a_space_that_makes_no_sense_is_one_clear_line(tmp_path, text):
     (tmp_path / "space.toml").write_text(text, encoding="utf-8")
     with pytest.raises(BadInputError) as caught:
-        read_space(str(tmp_path / "space.toml"), config.DinoConfig())
+        read_space(str(tmp_path / "space.toml"), DinoConfig())
     assert BAD_SPACES[text] in str(caught.value) and "space.toml" in str(caught.value)
 
 
@@ -426,7 +436,7 @@ def test_a_list_without_a_validation_part_is_refused(folder):
 
 def test_durations():
     assert [config.seconds(text) for text in ("90", "90s", "10m", "1.5h", "x", "-1")] == [90, 90, 600, 5400, 0, 0]
-    assert [ranking.duration(seconds) for seconds in (5, 119, 600, 7200)] == ["5 s", "119 s", "10 min", "2 h"]
+    assert [duration(seconds) for seconds in (5, 119, 600, 7200)] == ["5 s", "119 s", "10 min", "2 h"]
 
 
 def test_the_points_of_a_grid():

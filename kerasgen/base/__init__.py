@@ -1,0 +1,1 @@
+"""People and files: nothing of text or models."""

@@ -1,0 +1,109 @@
+"""What a person at the terminal sees: one-line errors, a progress bar, a table."""
+
+import contextlib
+import functools
+import io
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+
+from kerasgen.base.errors import KerasgenError, StoppedError, reason
+
+STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # control characters but for tab and line feed
+
+
+def run_command(command: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> int:
+    """Run a command and turn its errors into one line on standard error and an exit code.
+
+    Returns:
+        0; 1 where the work failed; 2 for wrong use; 130 after Ctrl-C; 143 where SIGTERM ended a training.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that can't show a letter shows its number
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        command(argv)
+        sys.stdout.flush()
+    except StoppedError as stopped:
+        note(str(stopped))
+        return stopped.exit_code
+    except KerasgenError as error:
+        print(f"kerasgen: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:  # the reader (`head`, say) has enough
+        _drop_output()
+    except OSError as error:
+        _drop_output()
+        print(f"kerasgen: error: the output can't be written: {reason(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        note("stopped; what was there before is untouched")
+        return 130
+    return 0
+
+
+def command_line(program: str, argv: Sequence[str] | None) -> str:
+    """Return what to type for the same command again, without ``--no-resume``.
+
+    Args:
+        program: such as ``"python -m kerasgen.dino"``.
+        argv: its arguments; None for those of the process.
+    """
+    words = [word for word in (sys.argv[1:] if argv is None else argv) if word.replace("_", "-") != "--no-resume"]
+    return " ".join([program, *map(shlex.quote, words)])
+
+
+def harmless(report: Callable) -> Callable:
+    """Let a training go on in silence where nobody reads what it reports any more, or the disk behind it is full."""
+
+    @functools.wraps(report)
+    def safe(*args, **kwargs):
+        try:
+            report(*args, **kwargs)
+            sys.stdout.flush()
+        except OSError as error:
+            _drop_output()
+            with contextlib.suppress(OSError):
+                note(f"the output can't be written ({reason(error)}); the training goes on without")
+
+    return safe
+
+
+def _drop_output() -> None:
+    """Let what is still to be printed go nowhere, or Python would complain of it once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def note(message: str, quiet: bool = False) -> None:
+    """Print one line on standard error."""
+    if not quiet:
+        print(f"kerasgen: {message}", file=sys.stderr)
+
+
+def plain() -> bool:
+    """Tell whether to print plain lines: standard output is no terminal, or the user set ``NO_COLOR``."""
+    return not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
+
+
+def shown(text: str) -> str:
+    """Return a generated text as it is printed: it can't steer a terminal, as its model may come from anybody."""
+    return STEERING.sub(lambda found: repr(found[0])[1:-1], text) if sys.stdout.isatty() else text
+
+
+def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> None:
+    """Print a table: drawn in a terminal, else aligned lines."""
+    if plain():
+        widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+        for row in rows:
+            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(*header, header_style="bold")
+    for row in rows:
+        drawn.add_row(*(Text(cell, style="green" if cell == "new" else "") for cell in row))
+    Console().print(drawn)

@@ -1,0 +1,154 @@
+"""Files that appear whole or not at all, their hashes, locks, and where the project's own files lie."""
+
+import contextlib
+import glob
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from kerasgen.base.errors import FailedError, reason
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def checkout() -> Path | None:
+    """Return the root of the source tree that this package runs from, or None where it is installed from a wheel."""
+    root = _PACKAGE.parent
+    return root if (root / "pyproject.toml").is_file() and (root / "configs").is_dir() else None
+
+
+def bundled(relative: str) -> Path:
+    """Return the path of a file that travels with kerasgen, such as ``"configs/dino.toml"``.
+
+    A wheel carries them in ``kerasgen/bundled``; a checkout has them at its top level.
+    """
+    return (checkout() or _PACKAGE / "bundled") / relative
+
+
+def ours(path: Path) -> Path:
+    """Return `path`, or where nothing is there, the file of that name that travels with kerasgen, if there is one.
+
+    So ``saved_models/dino.keras`` and ``configs/dino.toml`` mean ours from any folder.
+    """
+    inside = bundled(path.as_posix())
+    travels = path.parent.as_posix() in ("configs", "saved_models") and inside.is_file()
+    return inside if travels and not os.path.exists(path) else path
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 of some bytes in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; what is written there replaces `path` once the block ends without error.
+
+    The bytes are synced to the disk before the rename and the folder after it, so that a crash at any moment leaves
+    either the old file or the new one, complete. The temporary name keeps the suffix, since Keras insists on it.
+
+    Raises:
+        FailedError: the file can't be written; whatever stood at `path` is still there.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp makes private files; a model is an ordinary one
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        message = f"{path} can't be written ({reason(error)}); free some space or name another folder"
+        raise FailedError(message) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files that `whole` left beside `path` in processes that were killed."""
+    for leftover in path.parent.glob(f".{glob.escape(path.stem)}-{'?' * 8}{glob.escape(path.suffix)}"):
+        with contextlib.suppress(OSError):
+            leftover.unlink()
+
+
+@contextlib.contextmanager
+def locked(path: Path, work: str) -> Iterator[None]:
+    """Hold a lock file while the block runs; the lock dies with the process, whatever ends it.
+
+    On a file system without locks, nothing is held.
+
+    Args:
+        path: the lock file; its folder is made. It is removed after the block.
+        work: what is done under the lock, for the message: ``"trains my-dinos.keras"``.
+
+    Raises:
+        FailedError: another process holds it, or the file can't be made.
+    """
+    import fcntl  # here, as Windows has none
+
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 (it is closed below, when the lock is given back)
+        except FileNotFoundError:  # the one before took the folder with it, just now
+            continue
+        except OSError as error:
+            raise FailedError(f"{path} can't be written ({reason(error)}); name another folder") from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read(20).strip()
+            file.close()
+            message = f"another process{f' ({holder})' * bool(holder)} {work}; wait for its end, or name another folder"
+            raise FailedError(message) from None
+        except OSError:  # a file system without locks
+            pass
+        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            break
+        file.close()  # the one before removed the file after we had opened it
+    try:
+        with contextlib.suppress(OSError):  # a full disk; the number is only for the message
+            file.truncate(0)
+            print(os.getpid(), file=file, flush=True)
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+            path.parent.rmdir()  # goes only if nothing else is in it
+        with contextlib.suppress(OSError):
+            file.close()
+
+
+def check_writable(folder: Path, flag: str = "--save-dir") -> None:
+    """Make a folder and try it, before long work whose result it shall hold; `flag` names another.
+
+    Raises:
+        FailedError: nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        message = f"nothing can be written in the folder {str(folder)!r} ({reason(error)}); name another with {flag}"
+        raise FailedError(message) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows has no handle for folders; its rename is already durable enough
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,195 @@
+"""The models: ids in, logits out, and a step with an explicit state."""
+
+from kerasgen.models.backend import keras, tf
+from kerasgen.models.dropout import dropout_factors
+from kerasgen.models.simple_rnn_passes import simple_rnn_gradients
+
+
+@keras.saving.register_keras_serializable(package="kerasgen")
+def nats_per_name(targets, logits):
+    """Give each name's summed cross-entropy in nats, ``(batch,)``: the loss that a `NameRNN` is compiled with.
+
+    Args:
+        targets: int ids ``(batch, time)``; -1 is padding and costs nothing.
+        logits: ``(batch, time, vocab)``.
+    """
+    targets = tf.cast(targets, tf.int32)  # Keras hands them over in the dtype of the loss
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(targets, 0), logits)
+    return tf.reduce_sum(tf.where(targets >= 0, losses, 0), axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="kerasgen")
+class NameRNN(keras.Model):
+    """A character-level model of names: one `keras.layers.SimpleRNN` and a `keras.layers.Dense`.
+
+    Args:
+        vocab_size: the number of characters.
+        units: the size of the hidden state.
+        recurrent_dropout: the share of the hidden state that is hidden from the recurrent kernel while a batch is
+            learned, one mask a step of training (Gal and Ghahramani 2016); a function of `seed` and the step's number.
+        recurrent_l2: this times the sum of the squared recurrent kernel is added to the loss that is minimised.
+        carry_state: begin a batch with the last states of the batch before it.
+        batch_size: names a batch; it shapes the carried state and nothing else.
+        seed: the seed of Keras' initial weights (Glorot uniform, orthogonal) and the key of the dropout masks.
+        **kwargs: `name` and `dtype`, as for any Keras model.
+
+    Attributes:
+        fused: whether `gradients` computes by kerasgen's own loops, or through Keras' layers, slower on a CPU.
+    """
+
+    fused = True
+
+    def __init__(
+        self,
+        vocab_size,
+        units=50,
+        *,
+        recurrent_dropout=0.0,
+        recurrent_l2=0.0,
+        carry_state=False,
+        batch_size=1,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.vocab_size, self.units = vocab_size, units
+        self.recurrent_dropout, self.recurrent_l2 = recurrent_dropout, recurrent_l2
+        self.carry_state, self.batch_size, self.seed = carry_state, batch_size, seed
+        self.rnn = keras.layers.SimpleRNN(
+            units,
+            return_sequences=True,
+            return_state=True,
+            kernel_initializer=keras.initializers.GlorotUniform(seed),
+            recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 1),
+            recurrent_regularizer=keras.regularizers.L2(recurrent_l2) if recurrent_l2 else None,
+            dtype=self.dtype_policy,
+            name="rnn",
+        )
+        glorot = keras.initializers.GlorotUniform(seed + 2)
+        self.out = keras.layers.Dense(vocab_size, kernel_initializer=glorot, dtype=self.dtype_policy, name="out")
+        self.rnn.build((None, None, vocab_size))
+        self.out.build((None, None, units))
+        self.carried = []
+        if carry_state:
+            self.carried.append(
+                self.add_weight(shape=(batch_size, units), initializer="zeros", trainable=False, name="carried_state")
+            )
+        self.built = True
+
+    def build(self, input_shape=None):
+        """Do nothing: the layers are built with the model, as every shape is known then."""
+
+    def call(self, ids, state=None, mask=None, return_state=False):
+        """Map ids to logits.
+
+        Args:
+            ids: int32 ``(batch, time)``; -1 is the zero input.
+            state: ``(batch, units)`` before the first step; None for zeros.
+            mask: bool ``(batch, time)``, False where the state shall pass unchanged.
+            return_state: also return the last state.
+
+        Returns:
+            Logits ``(batch, time, vocab)``, and the state after the last step ``(batch, units)`` where asked for.
+        """
+        states, last = self.rnn(self._one_hot(ids), initial_state=state, mask=mask)
+        logits = self.out(states)
+        return (logits, last) if return_state else logits
+
+    def initial_state(self, batch_size):
+        """Return the state before the first character, zeros ``(batch, units)``."""
+        return tf.zeros((batch_size, self.units), self.compute_dtype)
+
+    def step(self, ids, state):
+        """Go one character on.
+
+        Args:
+            ids: int32 ``(batch,)``; -1 is the zero input.
+            state: ``(batch, units)``.
+
+        Returns:
+            The logits of the next character ``(batch, vocab)`` and the new state ``(batch, units)``.
+        """
+        hidden, (state,) = self.rnn.cell(self._one_hot(ids), [state])
+        return self.out(hidden), state
+
+    def parts(self, batch_size):
+        """Tell into how many parts `training.fit` shall cut a batch: one, as names are too short to be worth more."""
+        return 1
+
+    def gradients(self, weights, rows, state, step):
+        """Compute a batch's loss and gradients as a pure function, fast: what `training.fit` takes.
+
+        Args:
+            weights: tensors in the order of `trainable_variables`.
+            rows: int32 ``(batch, time + 1)``, inputs and (one place on) targets.
+            state: ``(batch, units)`` before the first step.
+            step: int scalar, the number of the training step: the key of its dropout mask.
+
+        Returns:
+            The loss (mean nats a name, without the penalty of `recurrent_l2`), the gradients of loss and penalty in the
+            order of `weights`, the last state ``(batch, units)``.
+        """
+        if not self.fused:
+            return self._stock_gradients(weights, rows, state, step)
+        kernel, recurrent, *rest = (tf.cast(w, self.compute_dtype) for w in weights)
+        mask = self._dropout_mask(step)
+        loss, gradients, state = simple_rnn_gradients([kernel, mask * recurrent, *rest], rows, state)
+        gradients[1] = mask * gradients[1] + 2 * self.recurrent_l2 * recurrent
+        return loss, [tf.cast(g, w.dtype) for g, w in zip(gradients, weights, strict=True)], state
+
+    def train_step(self, data):
+        """Do one step of plain `fit`, through the stock layers and a `GradientTape`.
+
+        Args:
+            data: inputs and targets, int32 ``(batch, time)`` each.
+        """
+        inputs, targets = data
+        state = self.carried[0] if self.carry_state else self.initial_state(tf.shape(inputs)[0])
+        with tf.GradientTape() as tape:
+            weights = [v.value for v in self.trainable_variables]
+            logits, last = self._stock_logits(weights, inputs, targets >= 0, state, self.optimizer.iterations)
+            loss = self.compute_loss(x=inputs, y=targets, y_pred=logits)
+        variables = self.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        if self.carry_state:
+            self.carried[0].assign(tf.cast(last, self.carried[0].dtype))
+        self._loss_tracker.update_state(loss)
+        return {"loss": self._loss_tracker.result()}
+
+    def _stock_logits(self, weights, ids, mask, state, step):
+        """Go through Keras' own layers: the logits and the last state."""
+        kernel, recurrent, bias, *out = weights
+        recurrent = tf.cast(self._dropout_mask(step), recurrent.dtype) * recurrent
+        fixed = [v.value for v in self.rnn.non_trainable_variables]  # Keras' generator of seeds, not used here
+        state = tf.cast(state, self.compute_dtype)
+        letters = self._one_hot(ids)
+        given = [kernel, recurrent, bias], fixed, letters
+        (states, last), _ = self.rnn.stateless_call(*given, initial_state=state, mask=mask)
+        return self.out.stateless_call(out, [], states)[0], last
+
+    def _stock_gradients(self, weights, rows, state, step):
+        targets = rows[:, 1:]
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            logits, last = self._stock_logits(weights, rows[:, :-1], targets >= 0, state, step)
+            loss = tf.reduce_mean(nats_per_name(targets, logits))
+            total = loss + self.recurrent_l2 * tf.reduce_sum(tf.square(weights[1]))
+        return loss, tape.gradient(total, weights), last
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        config = super().get_config()
+        for name in ("vocab_size", "units", "recurrent_dropout", "recurrent_l2", "carry_state", "batch_size", "seed"):
+            config[name] = getattr(self, name)
+        return config
+
+    def _one_hot(self, ids):
+        return tf.one_hot(ids, self.vocab_size, dtype=self.compute_dtype)
+
+    def _dropout_mask(self, step):
+        """Return the factors of the recurrent kernel's rows, ``(units, 1)``, or 1 where there is no dropout."""
+        if not self.recurrent_dropout:
+            return tf.ones((), self.compute_dtype)
+        place = tf.range(self.units)[:, None]
+        return dropout_factors(place, self.recurrent_dropout, (self.seed, 0), step, self.compute_dtype)

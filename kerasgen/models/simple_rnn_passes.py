@@ -1,0 +1,138 @@
+"""The fast passes over time of a SimpleRNN with a softmax on top."""
+
+from kerasgen.models import backend
+from kerasgen.models.backend import tf
+
+_FUSED_UNITS = 64  # above, the products made once for all steps win
+
+
+def simple_rnn_gradients(weights, rows, state):
+    """Compute the loss of a batch of names and its gradients through a SimpleRNN (tanh) with a softmax on top.
+
+    Forward, with x the one-hot letters::
+
+        h[t] = tanh(x[t] Wx + h[t-1] Wh + b)        p[t] = softmax(h[t] Wy + by)
+
+    and back through time, with y the one-hot targets::
+
+        dlogits[t] = p[t] - y[t]        dz[t] = (dlogits[t] Wy' + dz[t+1] Wh') * (1 - h[t]^2)
+
+    (Werbos 1990, "Backpropagation through time".) Padding needs no mask inside the loops: its dlogits are zero, so
+    every dz after a name's end is zero, too.
+
+    Args:
+        weights: five tensors in Keras' order: Wx ``(vocab, units)``, Wh ``(units, units)``, b ``(units,)``, Wy
+            ``(units, vocab)``, by ``(vocab,)``; their dtype is that of the computation.
+        rows: int32 ``(batch, time + 1)``: inputs and, one place further, targets; -1 for "no character". Each row has
+            at least one target, and all of them come before its padding.
+        state: ``(batch, units)``, the hidden state before the first step; no gradient flows into it.
+
+    Returns:
+        The mean over the names of each name's summed cross-entropy in nats (a scalar); the list of its gradients; the
+        state after each name's last step, ``(batch, units)``.
+    """
+    if rows.shape[0] == 1 and weights[1].shape[0] <= _FUSED_UNITS and backend.small_loops_fused:
+        return _one_name(weights, rows[0], state)
+    longest = rows.shape[1] - 1
+    lengths = tf.reduce_sum(tf.cast(rows[:, 1:] >= 0, tf.int32), axis=1)  # (batch,)
+    count = tf.reduce_max(lengths)
+
+    # Most names are short: the products over all steps are compiled for half of the longest name as well.
+    sizes = [longest // 2, longest] if longest % 2 == 0 and longest > 16 else [longest]
+    branches = [lambda time=time: _through_time(weights, rows[:, : time + 1], lengths, count, state) for time in sizes]
+    chosen = 0 if len(sizes) == 1 else tf.cast(count > sizes[0], tf.int32)
+    loss, *gradients, last = branches[0]() if len(sizes) == 1 else tf.switch_case(chosen, branches)
+    return loss, gradients, last
+
+
+def _through_time(weights, rows, lengths, count, state):
+    kernel, recurrent, bias, out_kernel, out_bias = weights
+    dtype = kernel.dtype
+    vocab_size, units = kernel.shape
+    batch, time = rows.shape[0], rows.shape[1] - 1
+    inputs, targets = tf.transpose(rows[:, :-1]), tf.transpose(rows[:, 1:])  # (time, batch)
+
+    letters = tf.gather(kernel, tf.maximum(inputs, 0)) * tf.cast(inputs >= 0, dtype)[..., None] + bias
+
+    def forward(t, h, states):
+        h = tf.tanh(tf.gather(letters, t) + tf.matmul(h, recurrent))
+        return t + 1, h, tf.tensor_scatter_nd_update(states, [[t]], h[None])
+
+    states = tf.zeros((time, batch, units), dtype)
+    _, _, states = tf.while_loop(lambda t, h, states: t < count, forward, (0, state, states))
+    before = tf.concat([state[None], states[:-1]], axis=0)  # (time, batch, units)
+
+    flat = tf.reshape(states, (time * batch, units))
+    precise = dtype if dtype.size >= 4 else tf.float32  # sums of half-precision losses would lose their digits
+    one_hot_targets = tf.one_hot(tf.reshape(targets, [-1]), vocab_size, dtype=precise)  # (time * batch, vocab)
+    logits = tf.cast(tf.matmul(flat, out_kernel) + out_bias, precise)
+    log_probs = tf.nn.log_softmax(logits)
+    loss = -tf.reduce_sum(log_probs * one_hot_targets) / batch
+    is_target = tf.cast(tf.reshape(targets, [-1, 1]) >= 0, precise)
+    d_logits = tf.cast((tf.exp(log_probs) * is_target - one_hot_targets) / batch, dtype)
+    d_states = tf.reshape(tf.matmul(d_logits, out_kernel, transpose_b=True), (time, batch, units))
+    slopes = 1 - states * states
+
+    def backward(t, dz, all_dz):
+        dz = (tf.gather(d_states, t) + tf.matmul(dz, recurrent, transpose_b=True)) * tf.gather(slopes, t)
+        return t - 1, dz, tf.tensor_scatter_nd_update(all_dz, [[t]], dz[None])
+
+    zero = tf.zeros((batch, units), dtype)
+    _, _, all_dz = tf.while_loop(lambda t, dz, all_dz: t >= 0, backward, (count - 1, zero, tf.zeros_like(states)))
+
+    flat_dz = tf.reshape(all_dz, (time * batch, units))
+    one_hot_inputs = tf.one_hot(tf.reshape(inputs, [-1]), vocab_size, dtype=dtype)
+    gradients = [
+        tf.matmul(one_hot_inputs, flat_dz, transpose_a=True),
+        tf.matmul(tf.reshape(before, (time * batch, units)), flat_dz, transpose_a=True),
+        tf.reduce_sum(flat_dz, axis=0),
+        tf.matmul(flat, d_logits, transpose_a=True),
+        tf.reduce_sum(d_logits, axis=0),
+    ]
+    ends = tf.stack([lengths - 1, tf.range(batch)], axis=1)
+    return loss, *gradients, tf.gather_nd(states, ends)  # padding does not touch the carried state
+
+
+def _one_name(weights, row, state):
+    """Do the same for one name, ``(time + 1,)``, with all of a step's work inside the loops."""
+    kernel, recurrent, bias, out_kernel, out_bias = weights
+    dtype = kernel.dtype
+    precise = dtype if dtype.size >= 4 else tf.float32
+    vocab_size, units = kernel.shape
+    time = row.shape[0] - 1
+    count = tf.reduce_sum(tf.cast(row[1:] >= 0, tf.int32))
+
+    def forward(t, h, states, all_d_logits, loss):
+        x, y = tf.gather(row, t), tf.gather(row, t + 1)
+        letter = tf.gather(kernel, tf.maximum(x, 0)) * tf.cast(x >= 0, dtype) + bias
+        h = tf.tanh(letter[None] + tf.matmul(h, recurrent))
+        logits = tf.cast(tf.matmul(h, out_kernel) + out_bias, precise)
+        logits -= tf.reduce_max(logits)
+        powers = tf.exp(logits)
+        total = tf.reduce_sum(powers)
+        loss += tf.math.log(total) - tf.gather(logits[0], y)
+        d_logits = tf.cast(powers / total - tf.one_hot(y, vocab_size, dtype=precise), dtype)
+        return t + 1, h, states.write(t + 1, h), all_d_logits.write(t, d_logits), loss
+
+    states = tf.TensorArray(dtype, time + 1, element_shape=(1, units)).write(0, state)
+    d_logits = tf.TensorArray(dtype, time, element_shape=(1, vocab_size))
+    start = (0, state, states, d_logits, tf.zeros((), precise))
+    _, last, states, d_logits, loss = tf.while_loop(lambda t, *_: t < count, forward, start)
+    states, d_logits = states.stack(), d_logits.stack()
+
+    def backward(t, dz, gradients):
+        x, h, d_y = tf.gather(row, t), tf.gather(states, t + 1), tf.gather(d_logits, t)
+        dz = (tf.matmul(d_y, out_kernel, transpose_b=True) + tf.matmul(dz, recurrent, transpose_b=True)) * (1 - h * h)
+        d_kernel, d_recurrent, d_bias, d_out_kernel, d_out_bias = gradients
+        gradients = [
+            tf.tensor_scatter_nd_add(d_kernel, [[tf.maximum(x, 0)]], dz * tf.cast(x >= 0, dtype)),
+            d_recurrent + tf.transpose(tf.gather(states, t)) * dz,
+            d_bias + dz[0],
+            d_out_kernel + tf.transpose(h) * d_y,
+            d_out_bias + d_y[0],
+        ]
+        return t - 1, dz, gradients
+
+    zeros = [tf.zeros_like(w) for w in weights]
+    *_, gradients = tf.while_loop(lambda t, *_: t >= 0, backward, (count - 1, tf.zeros_like(state), zeros))
+    return loss, gradients, last

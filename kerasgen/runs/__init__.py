@@ -1,0 +1,1 @@
+"""What stands around a training: locks, checkpoints, signals, logs, curves."""

@@ -1,0 +1,279 @@
+"""See it learn: TensorBoard's logs and a picture of the loss curves, written by one Keras callback."""
+
+import functools
+import itertools
+import math
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasgen.base.figures import say
+from kerasgen.metrics.novelty import LONGEST, copying
+from kerasgen.models.backend import keras, tf
+from kerasgen.runs.curves import PICTURE, save_curves
+
+TEMPERATURES = (0.4, 0.7, 1.0, 1.3)  # of the samples; both commands' own are among them
+
+
+SHOWN = 8  # names a temperature: what the generator's smallest program but one makes at once
+
+
+LENGTH = 400  # characters of a text
+
+
+OPENING = "\n\n"  # what a text goes on from: a stanza has ended
+
+
+PROBED = 32  # names or windows that gradients and hidden states are measured on
+
+
+def run_name(recipe, now: datetime) -> str:
+    """Name a run so that many of them compare well side by side: ``dinos_units64_lr0.015_seed0_1121-213005``.
+
+    Args:
+        recipe: what is trained; see `Monitor`.
+        now: when it begins.
+    """
+    settings, corpus = recipe.settings, re.sub(r"[^\w.-]+", "-", recipe.corpus.name)[:60]
+    return f"{corpus}_units{settings.units}_lr{settings.learning_rate:g}_seed{settings.seed}_{now:%m%d-%H%M%S}"
+
+
+def run_folder(log_dir: str | Path, recipe, now: datetime | None = None) -> Path:
+    """Make the folder of a new run; a name that is taken gets a number.
+
+    Where it can't be made, its path is returned all the same, and the `Monitor` says what is wrong.
+    """
+    name = run_name(recipe, now or datetime.now())
+    for number in itertools.count(1):
+        folder = Path(log_dir) / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError:
+            pass
+        break
+    return folder
+
+
+def _harmless(hook: Callable) -> Callable:
+    """Let a hook fail without harm to the training: say so once, and log no more."""
+
+    @functools.wraps(hook)
+    def safe(self, *args, **kwargs):
+        if self.failed:
+            return
+        try:
+            hook(self, *args, **kwargs)
+        except Exception as error:  # whatever it is: hours of training are worth more than their log
+            self.failed = True
+            say(f"logging in {str(self.folder)!r} failed", error, "; the training goes on without logs")
+
+    return safe
+
+
+class Monitor(keras.callbacks.Callback):
+    """Logs a training for TensorBoard, and draws its loss curves at the end.
+
+    At the end of every epoch, real or virtual, it writes to the runs ``train``, ``validation`` and ``ngrams`` in the
+    folder: the losses in nats and bits a character (all three in the same charts), learning rate, speed, norm and
+    clipped share of the gradients, samples with their novelty, histograms of weights and hidden states. The x axis is
+    the number of training steps. Nothing that goes wrong in it stops the training.
+
+    Args:
+        folder: where to write; see `run_folder`.
+        recipe: what is trained; has ``kind`` (``"names"`` or ``"prose"``), ``settings``, ``corpus.name``, ``split``,
+            ``batches``, ``steps``, ``chars_per_loss`` (characters that a unit of ``loss`` is summed over),
+            ``chars_per_step``, and ``baseline()`` (the n-grams' `Score`).
+        generator: writes the samples; its ``model`` has ``gradients`` and ``carried`` as well, as for `training.fit`.
+
+    Attributes:
+        history: for every epoch, its logs and the number of steps behind it, ``step``; those of epochs before an
+            interruption may be put in.
+        failed: whether logging has stopped, since something went wrong in it.
+    """
+
+    def __init__(self, folder: str | Path, recipe, generator):
+        super().__init__()
+        self.folder, self.recipe, self.generator = Path(folder), recipe, generator
+        self.config = {**asdict(recipe.settings), "data": recipe.corpus.name, "steps": recipe.steps}
+        self.history: list[dict[str, float]] = []
+        self.failed = False
+        self._writers: dict[str, Any] = {}  # opened when training begins
+
+    @_harmless
+    def on_train_begin(self, logs=None):
+        """Open the folder; write the settings and the graph of the generator's step."""
+        self._marks: list[tuple[int, float]] = []  # steps and seconds, between which characters are counted
+        self._probe = tf.function(self._probed, jit_compile=True, autograph=False)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = tf.nest.map_structure(tf.TensorSpec.from_tensor, self.generator.model.initial_state(1))
+        ids, number = tf.TensorSpec((1,), tf.int32, "ids"), tf.TensorSpec((1,), tf.float32, "uniform")
+        temperature = tf.TensorSpec((), tf.float32, "temperature")
+        traced = self.generator.step.get_concrete_function(ids, state, number, temperature)
+        with self._writer("train").as_default(self._step()):
+            tf.summary.text("config", _table(("setting", "value"), self.config.items()))
+            tf.summary.graph(traced.graph)
+
+    @_harmless
+    def on_epoch_begin(self, epoch, logs=None):
+        """Start the clock; in the first epoch it starts after a chunk, whose time is that of compiling."""
+        self._marks = [self._mark()] if self._marks else []
+
+    @_harmless
+    def on_train_batch_end(self, batch, logs=None):
+        """Read the clock after a chunk of steps."""
+        self._marks.append(self._mark())
+
+    @_harmless
+    def on_epoch_end(self, epoch, logs=None):
+        """Write everything that is known now."""
+        step = self._step()
+        self.history.append({"step": step, **logs})
+        for run, (nats, bits) in self._losses(logs).items():
+            with self._writer(run).as_default(step):
+                tf.summary.scalar("loss/nats_per_char", nats)
+                tf.summary.scalar("loss/bits_per_char", bits)
+        with self._writer("train").as_default(step):
+            tf.summary.scalar("training/learning_rate", float(self.model.optimizer.learning_rate))
+            if len(self._marks) > 1:  # fewer, where the epoch is its first chunk, or was over but for this end of it
+                (first, begun), (last, ended) = self._marks[0], self._marks[-1]
+                chars = (last - first) * self.recipe.chars_per_step
+                tf.summary.scalar("training/chars_per_second", chars / (ended - begun))
+            self._probes(step)
+            for variable in self.model.trainable_variables:
+                _histogram(f"weights/{variable.path}", variable.numpy())
+            for temperature in TEMPERATURES:
+                tf.summary.text(f"samples/temperature_{temperature}", self._sample(temperature))
+        for writer in self._writers.values():  # what a checkpoint knows shall be in the logs
+            writer.flush()
+
+    @_harmless
+    def on_train_end(self, logs=None):
+        """Close the logs and draw the curves."""
+        while self._writers:
+            self._writers.popitem()[1].close()
+        if self.history:
+            save_curves(self.folder / PICTURE, self.history, self.recipe)
+
+    def _step(self) -> int:
+        return int(self.model.optimizer.iterations)
+
+    def _mark(self) -> tuple[int, float]:
+        return self._step(), time.perf_counter()
+
+    def _writer(self, run: str):
+        if run not in self._writers:
+            self._writers[run] = tf.summary.create_file_writer(str(self.folder / run))
+        return self._writers[run]
+
+    def _losses(self, logs) -> dict[str, tuple[float, float]]:
+        """Return the losses of each run, in nats and in bits a character."""
+        train, ngrams = logs["loss"] / self.recipe.chars_per_loss, self.recipe.baseline()
+        found = {"train": (train, train / math.log(2)), "ngrams": (ngrams.nats_per_char, ngrams.bits_per_char)}
+        if "val_nats_per_char" in logs:
+            found["validation"] = (logs["val_nats_per_char"], logs["val_bits_per_char"])
+        return found
+
+    def _probes(self, step: int) -> None:
+        """Measure gradients and hidden states on the batches that come next."""
+        batches = self.recipe.batches
+        rows = np.asarray(batches(step, max(1, PROBED // batches.batch_size)))
+        norms, shares, hidden = self._probe(tf.constant(rows), tf.constant(step, tf.int64))
+        tf.summary.scalar("training/gradient_norm", tf.reduce_mean(norms))
+        tf.summary.scalar("training/clipped_share", tf.reduce_mean(shares))
+        real = rows.reshape(-1, rows.shape[-1])[:PROBED, 1:].T >= 0  # (time, rows)
+        for number, state in enumerate(hidden, 1):
+            _histogram(f"hidden_state/magnitude_layer_{number}", state.numpy()[real])
+
+    def _probed(self, rows, first):
+        """Return the gradients' norms and clipped shares ``(batches,)``, and each layer's |h| ``(time, rows, units)``.
+
+        Every batch begins with the state that the next one will begin with.
+        """
+        passes = self.generator.model
+        weights = [tf.convert_to_tensor(v.value) for v in self.model.trainable_variables]
+        state = passes.initial_state(rows.shape[1])
+        if passes.carried:
+            state = tf.cast(passes.carried[0].value, state.dtype)
+
+        def measure(i):
+            _, gradients, _ = passes.gradients(weights, tf.gather(rows, i), state, first + tf.cast(i, first.dtype))
+            gradients = [tf.cast(g, tf.float32) for g in gradients]
+            return tf.linalg.global_norm(gradients), clipped_share(gradients, self.model.optimizer)
+
+        norms, shares = tf.map_fn(measure, tf.range(rows.shape[0]), fn_output_signature=(tf.float32, tf.float32))
+        inputs = tf.reshape(rows, (-1, rows.shape[-1]))[:PROBED, :-1]  # (rows, time)
+        states = tf.scan(
+            lambda state, ids: passes.step(ids, state)[1], tf.transpose(inputs), passes.initial_state(inputs.shape[0])
+        )
+        hidden = tf.nest.flatten(states)[::2]  # an LSTM's state is (h, c) of each layer, a SimpleRNN's is h
+        return norms, shares, [tf.abs(h) for h in hidden]
+
+    def _sample(self, temperature: float) -> str:
+        """Generate at a temperature; return Markdown that shows it beside its novelty."""
+        seed = self.recipe.settings.seed
+        if self.recipe.kind == "names":
+            names = self.generator.generate(SHOWN, temperature=temperature, seed=seed)
+            rows = [(name, "known" if self.generator.is_known(name) else "new") for name in names]
+            return _table(("name", "novelty"), rows)
+        text = "".join(self.generator.stream(OPENING, length=LENGTH, temperature=temperature, seed=seed))
+        return _indented(text) + "\n\n" + self._copying(text)
+
+    def _copying(self, text: str) -> str:
+        learned, name = self.recipe.split.train, _escaped(self.recipe.corpus.name)
+        if len(learned) > LONGEST:
+            return f"novelty: not measured, since {name} has over {LONGEST:,} characters"
+        found = copying(text, learned)
+        return (
+            f"novelty: {found.share:.1%} of its {found.width}-character spans and {found.words:.1%} of its words stand "
+            f"in {name}; the longest span has {len(found.longest)} characters:\n\n{_indented(found.longest)}"
+        )
+
+
+def _histogram(tag: str, values) -> None:
+    """Write a histogram that NumPy has counted: ``tf.summary.histogram`` takes a byte for every value and bucket."""
+    from tensorboard.plugins.histogram.metadata import create_summary_metadata
+
+    counts, edges = np.histogram(values.astype(float), bins=30)
+    buckets = np.stack([edges[:-1], edges[1:], counts], axis=1)  # (buckets, 3)
+    tf.summary.write(tag, buckets, metadata=create_summary_metadata(display_name=None, description=None))
+
+
+def clipped_share(gradients, optimizer):
+    """Return the share of the gradients' elements that the optimizer's clipping changes, between 0 and 1.
+
+    Args:
+        gradients: list of float32 tensors, not clipped.
+        optimizer: a Keras optimizer, whose ``clipvalue``, ``clipnorm`` or ``global_clipnorm`` is the limit.
+    """
+    if optimizer.clipnorm:
+        changed = [tf.fill(g.shape, tf.norm(g) > optimizer.clipnorm) for g in gradients]
+    elif optimizer.global_clipnorm:
+        over = tf.linalg.global_norm(gradients) > optimizer.global_clipnorm
+        changed = [tf.fill(g.shape, over) for g in gradients]
+    else:
+        changed = [tf.abs(g) > (optimizer.clipvalue or math.inf) for g in gradients]
+    return tf.reduce_mean(tf.concat([tf.reshape(tf.cast(c, tf.float32), [-1]) for c in changed], axis=0))
+
+
+def _table(header: Sequence[str], rows) -> str:
+    """Return a table in Markdown."""
+    lines = [header, ["---"] * len(header), *([_escaped(str(cell)) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _escaped(text: str) -> str:
+    """Make a text stand in Markdown as it is."""
+    return re.sub(r"[\\`*_\[\]<>|&\r\n]", lambda found: f"&#{ord(found[0])};", text)
+
+
+def _indented(text: str) -> str:
+    """Return a text as a block of Markdown that keeps its lines."""
+    return "\n".join(f"    {line}" for line in text.strip("\n").split("\n"))

@@ -1,0 +1,39 @@
+"""A progress bar of a training, in terminals only."""
+
+import contextlib
+import os
+import sys
+
+
+@contextlib.contextmanager
+def progress_bar(total: int, quiet: bool = False, first: int = 0, chars: int = 0, done: int = 0):
+    """Yield a Keras callback that shows the steps, the loss and the time left; a bar in terminals only.
+
+    Args:
+        total: the number of steps of the whole training.
+        quiet: show nothing.
+        first: the steps that were made before this training.
+        chars: characters a step; where given, their rate is shown.
+        done: the steps of this training that were made before it was interrupted.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from kerasgen.models.backend import keras
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal or os.environ.get("NO_COLOR"):
+        yield keras.callbacks.Callback()
+        return
+    loss = TextColumn("steps, loss {task.fields[loss]}{task.fields[rate]}")
+    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), loss, TimeRemainingColumn())
+    # What is printed meanwhile goes above the bar, unless it goes into a file or a pipe.
+    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
+        task = bar.add_task("training", total=total, completed=done, loss="-", rate="")
+
+        class ProgressBar(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                rate = f", {bar.tasks[0].speed * chars:,.0f} chars/s" if chars and bar.tasks[0].speed else ""
+                bar.update(task, completed=batch + 1 - first, loss=f"{logs['loss']:.3f}", rate=rate)
+
+        yield ProgressBar()

@@ -1,0 +1,1 @@
+"""What is learned: settings and a text to everything that a training needs."""

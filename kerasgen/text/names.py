@@ -1,0 +1,116 @@
+"""Text to batches: a list of names becomes rows of ids, in an order that is a function of (seed, epoch)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kerasgen.base.errors import BadInputError
+from kerasgen.text.order import Batches, Orders
+from kerasgen.text.vocab import CharVocab
+
+STOP = "\n"
+
+
+LONGEST_NAME = 256
+
+
+@dataclass(frozen=True)
+class NameSplit:
+    """A list of names, divided.
+
+    Attributes:
+        train: what is learned from, in the list's order, repeated names kept.
+        validation: distinct names to choose by; none of them is in `train`.
+        test: distinct names for the number that is reported; none of them is in `train`.
+    """
+
+    train: list[str]
+    validation: list[str]
+    test: list[str]
+
+
+def read_names(text: str, source: str) -> list[str]:
+    """Take the names out of a text: one a line, lower-cased, stripped; blank lines are left out.
+
+    Raises:
+        BadInputError: there are fewer than two different names, or one is longer than 256 characters.
+    """
+    names = [line.lower().strip() for line in text.split("\n")]
+    for number, name in enumerate(names, 1):
+        if len(name) > LONGEST_NAME:
+            raise BadInputError(
+                f"a name has at most {LONGEST_NAME} characters; line {number} of {source} has {len(name)}; "
+                "put one name on each line"
+            )
+    names = [name for name in names if name]
+    if len(set(names)) < 2:
+        found = f"only {names[0]!r}" if names else "none"
+        raise BadInputError(f"a list must have at least two different names, one a line; {source} has {found}")
+    return names
+
+
+def split_names(names: Sequence[str], holdout: str) -> NameSplit:
+    """Hold out a tenth of the distinct names, or two, or none.
+
+    The distinct names in sorted order are permuted by ``np.random.RandomState(0).permutation``; the first tenth is the
+    test part, the second the validation part. Lists of fewer than ten names have neither.
+
+    Args:
+        names: the list, repeated names included.
+        holdout: ``"validation"`` (what a user's run keeps), ``"test"`` (for the number that is reported), ``"both"``
+            (for choosing by the validation part while the test part stays untouched) or ``"none"``.
+    """
+    distinct = sorted(set(names))
+    order = np.random.RandomState(0).permutation(len(distinct))
+    tenth = len(distinct) // 10
+    test = [distinct[i] for i in order[:tenth]] if holdout in ("test", "both") else []
+    validation = [distinct[i] for i in order[tenth : 2 * tenth]] if holdout in ("validation", "both") else []
+    held_out = {*test, *validation}
+    return NameSplit([name for name in names if name not in held_out], validation, test)
+
+
+def encode_names(names: Sequence[str], vocab: CharVocab) -> np.ndarray:
+    """Turn names into rows of ids, int32 ``(names, time + 1)``.
+
+    A row is -1 (the zero input before the first letter), the letters, the stop character, and -1 to the end. ``time``
+    is a multiple of 16, so that lists of about the same length share a compiled program.
+    """
+    longest = max((len(name) for name in names), default=0) + 1
+    rows = np.full((len(names), (longest + 15) // 16 * 16 + 1), -1, np.int32)
+    for row, name in zip(rows, names, strict=True):
+        row[1 : len(name) + 2] = vocab.encode(name + STOP)
+    return rows
+
+
+class NameBatches(Batches):
+    """The training batches of a list of names: any of them can be asked for, in any order, any number of times.
+
+    Batch `step` holds the examples ``step * batch_size ...`` of an endless sequence of passes over the list, so every
+    batch is full; the order within pass `epoch` is drawn from the key ``(seed, epoch)``.
+
+    Args:
+        rows: int32 ``(names, time + 1)`` from `encode_names`.
+        batch_size: names a batch.
+        seed: the key of the orders.
+        order: one order for every pass instead, an int array ``(names,)``.
+    """
+
+    def __init__(self, rows: np.ndarray, batch_size: int = 1, *, seed: int = 0, order: np.ndarray | None = None):
+        self.rows, self.batch_size, self.seed = rows, batch_size, seed
+        self._orders = Orders(len(rows), seed, order)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The number of batches that one pass over the list takes, rounded up."""
+        return -(-len(self.rows) // self.batch_size)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Return the order of a pass, ints ``(names,)``."""
+        return self._orders(epoch)
+
+    def __call__(self, first: int, count: int) -> np.ndarray:
+        """Return the batches of the steps ``first ... first + count - 1``, int32 ``(count, batch, time + 1)``."""
+        passes = self._orders.walk(first * self.batch_size, (first + count) * self.batch_size)
+        chosen = np.concatenate([examples for _, examples in passes])
+        return self.rows[chosen].reshape(count, self.batch_size, -1)

@@ -1,0 +1,71 @@
+"""`CharVocab`: characters to ids and back."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from kerasgen.base.errors import BadInputError
+
+
+class CharVocab:
+    """A fixed, ordered set of characters; the id of a character is its place in it.
+
+    Args:
+        chars: the characters, each a string of length one, all different, in the order of their ids.
+
+    Raises:
+        BadInputError: an entry is no single character or stands twice.
+    """
+
+    def __init__(self, chars: Sequence[str]):
+        self.chars: tuple[str, ...] = tuple(chars)
+        self._ids = {char: i for i, char in enumerate(self.chars)}
+        if any(not isinstance(char, str) or len(char) != 1 for char in self.chars) or len(self._ids) != len(self.chars):
+            raise BadInputError(f"a vocabulary must be single characters, each once; received {self.chars!r:.200}")
+
+    @classmethod
+    def from_text(cls, text: Iterable[str]) -> "CharVocab":
+        """Make the vocabulary of a text: its distinct characters, sorted by code point."""
+        return cls(sorted(set(text)))
+
+    def __len__(self) -> int:
+        return len(self.chars)
+
+    def __contains__(self, char: str) -> bool:
+        return char in self._ids
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CharVocab) and self.chars == other.chars
+
+    def __hash__(self) -> int:
+        return hash(self.chars)
+
+    def encode(self, text: str) -> list[int]:
+        """Turn a text into ids.
+
+        Raises:
+            BadInputError: a character is not in the vocabulary; the message names it and the nearest known ones.
+        """
+        try:
+            return [self._ids[char] for char in text]
+        except KeyError as error:
+            unknown = error.args[0]
+            near = ", ".join(repr(char) for char in self.nearest(unknown))
+            place = text.index(unknown)
+            raise BadInputError(
+                f"every character must be one that the model has learned; received {unknown!r} "
+                f"(character {place + 1} of {text[:60]!r}); the nearest known ones are {near}"
+            ) from None
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Turn ids into a text; negative ids ("no character") are left out."""
+        return "".join(self.chars[i] for i in ids if i >= 0)
+
+    def nearest(self, char: str, count: int = 3) -> list[str]:
+        """Return the known characters most like `char`: the same letter without accents or case, then by code point."""
+        plain = _plain(char)
+        visible = [c for c in self.chars if c.isprintable()] or list(self.chars)
+        return sorted(visible, key=lambda c: (_plain(c) != plain, abs(ord(c) - ord(plain[:1] or char)), c))[:count]
+
+
+def _plain(char: str) -> str:
+    return unicodedata.normalize("NFKD", char).casefold()[:1]

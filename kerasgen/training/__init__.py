@@ -1,0 +1,1 @@
+"""The one way to fit; it knows only the contract."""

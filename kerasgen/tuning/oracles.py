@@ -1,0 +1,192 @@
+"""Who chooses a sweep's trials: keras-tuner's oracles, so mended that no kill, failure or torn file loses a trial.
+
+A board shows the trials: ``begin(trial)`` and ``end(trial)`` tell it of one. Logs keep those that ended:
+``write(trial)``.
+"""
+
+import json
+import math
+import shutil
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import kerasgen.models.backend  # noqa: F401  (says which Keras keras-tuner has to take)
+from kerasgen.base import console, files
+from kerasgen.base.errors import FailedError
+from kerasgen.tuning.settings import TuneConfig
+from kerasgen.tuning.space import Parameter
+
+import keras_tuner  # isort: skip  (after the backend is set)
+from keras_tuner.src import utils  # isort: skip  (these have no public name)
+from keras_tuner.src.engine.metrics_tracking import MetricsTracker  # isort: skip
+from keras_tuner.src.engine.trial import Trial  # isort: skip
+
+OBJECTIVE = "val_bits_per_char"
+
+
+SWEEP, REASON = "kerasgen/sweep", "kerasgen/reason"  # travel among a trial's values, as a message of its does not
+
+
+PUT_BACK = "the time is over"
+
+
+class _Kept(keras_tuner.Oracle):
+    """Mixed into an oracle: what it has begun survives a kill, and it watches the time and tells the board."""
+
+    trials: dict[str, Trial]
+    end_order: list[str]
+    deadline: float
+    board: Any
+    logs: Any
+
+    @keras_tuner.synchronized
+    def create_trial(self, tuner_id):
+        if time.monotonic() > self.deadline:
+            self.tuner_ids.discard(tuner_id)
+            return Trial(self.get_space(), trial_id="", status="STOPPED")
+        trial = super().create_trial(tuner_id)
+        if trial.status == "RUNNING":
+            self.board.begin(trial)
+        elif trial.status == "IDLE":
+            time.sleep(0.1)  # the loop asks again at once
+        return trial
+
+    @keras_tuner.synchronized
+    def end_trial(self, trial):
+        why, kept = trial.hyperparameters.values.pop(REASON, None), self.trials[trial.trial_id]
+        if why == PUT_BACK:
+            for tuner_id in [key for key, value in self.ongoing_trials.items() if value is kept]:
+                del self.ongoing_trials[tuner_id]
+                self.tuner_ids.discard(tuner_id)
+            self._retry_queue.append(trial.trial_id)
+            self.save()
+        else:
+            trial.message, trial.hyperparameters = why, kept.hyperparameters  # a message rounds numbers
+            super().end_trial(trial)
+            self.logs.write(kept)
+        self.board.end(kept)
+
+    def reload(self):
+        super().reload()
+        # A kill may have come between the writing of a trial and that of the oracle, or one of the files be a copy that
+        # is older. The oracle alone knows which trials were begun; one that has not ended for both is made again.
+        self.trials = {name: trial for name, trial in self.trials.items() if name in self.start_order}
+        ended = {name for name, trial in self.trials.items() if trial.status in ("COMPLETED", "FAILED")}
+        self.end_order = [name for name in self.end_order if name in ended]
+        self._retry_queue = [name for name in reversed(self.start_order) if name not in self.end_order]
+        for name in self._retry_queue:
+            self.trials[name].metrics = MetricsTracker()
+
+
+class _Random(_Kept, keras_tuner.oracles.RandomSearchOracle):
+    """Chooses at random, never the same values twice."""
+
+
+class _Bayesian(_Kept, keras_tuner.oracles.BayesianOptimizationOracle):
+    """Chooses where a Gaussian process expects the best."""
+
+    def populate_space(self, trial_id):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # scikit-learn tells whoever fits the process, not who sweeps
+            return super().populate_space(trial_id)
+
+
+class _Hyperband(_Kept, keras_tuner.oracles.HyperbandOracle):
+    """Chooses many for few epochs, and the better ones for more."""
+
+    def plan(self) -> list[int]:
+        """Return the epochs of every trial that this will make."""
+        rounds = [(b, r) for b in range(self._get_num_brackets()) for r in range(self._get_num_rounds(b))]
+        return [self._get_epochs(*one) for one in rounds for _ in range(self._get_size(*one))]
+
+
+class _Grid(_Kept):
+    """Chooses every combination in turn; keras-tuner's own forgets, when it is resumed, where it was."""
+
+    points: dict[str, Sequence]
+
+    def populate_space(self, trial_id):
+        shape = [len(points) for points in self.points.values()]
+        if int(trial_id) >= math.prod(shape):
+            return {"status": "STOPPED"}
+        chosen = zip(self.points.items(), np.unravel_index(int(trial_id), shape), strict=True)
+        return {"status": "RUNNING", "values": {name: points[int(place)] for (name, points), place in chosen}}
+
+
+def make(space: Sequence[Parameter], settings: TuneConfig, sweep: str):
+    """Make the oracle of ``--tuner``; it is to be given a ``deadline`` (`time.monotonic`), a ``board`` and ``logs``.
+
+    Args:
+        space: the parameters that are searched.
+        settings: those of the command.
+        sweep: its name, which every trial carries, so that a worker can tell whether it belongs to it.
+    """
+    utils.save_json, utils.load_json = _save_json, _load_json
+    hp = keras_tuner.HyperParameters()
+    hp.Fixed(SWEEP, sweep)
+    for one in space:
+        if one.choices and isinstance(one.choices[0], bool):
+            hp.Boolean(one.name)
+        elif one.choices:
+            hp.Choice(one.name, list(one.choices))
+        else:
+            kind = hp.Int if isinstance(one.low, int) else hp.Float
+            kind(one.name, one.low, one.high, step=one.step, sampling="log" if one.log else "linear")
+    common = dict(
+        objective=keras_tuner.Objective(OBJECTIVE, "min"),
+        hyperparameters=hp,
+        seed=settings.seed + 1,  # it takes 0 for none
+        max_consecutive_failed_trials=10**9,
+    )
+    total = settings.max_trials or 20
+    if settings.tuner == "hyperband":
+        oracle = _Hyperband(max_epochs=settings.epochs, **common)
+        oracle.max_trials = settings.max_trials
+        return oracle
+    if settings.tuner == "grid":
+        oracle = _Grid(max_trials=settings.max_trials, **common)
+        oracle.points = {SWEEP: [sweep], **{one.name: one.points() for one in space}}
+        return oracle
+    if settings.tuner == "random":
+        return _Random(max_trials=total, **common)
+    return _Bayesian(max_trials=total, num_initial_points=max(3, total // 3), **common)
+
+
+def plan(oracle, space: Sequence[Parameter], settings: TuneConfig) -> list[int]:
+    """Return the epochs of every trial that will be made."""
+    if settings.tuner == "hyperband":
+        return oracle.plan()[: settings.max_trials]
+    total = math.prod(len(one.points()) for one in space) if settings.tuner == "grid" else 10**9
+    return [settings.epochs] * min(total, oracle.max_trials or total)
+
+
+def _save_json(path: str, content: Any) -> str:
+    """Write one of keras-tuner's files whole or not at all, with a copy of it as it was before."""
+    text, current = json.dumps(content), Path(path)
+    with files.whole(_copy(current)) as temporary:
+        if current.exists():
+            shutil.copyfile(current, temporary)
+        else:
+            temporary.write_text(text, encoding="utf-8")
+    with files.whole(current) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return text
+
+
+def _load_json(path: str) -> Any:
+    """Read one of keras-tuner's files, or where it is damaged its copy."""
+    for file in (Path(path), _copy(Path(path))):
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            console.note(f"{file} is damaged; going on with what was there before it")
+    raise FailedError(f"{path} and the copy beside it are damaged; remove the folder or name another --directory")
+
+
+def _copy(path: Path) -> Path:
+    return path.with_name(f"{path.stem}-before{path.suffix}")

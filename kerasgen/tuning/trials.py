@@ -1,0 +1,262 @@
+"""Sweeps by keras-tuner: how a trial is trained, in one process or in several, and how it is logged.
+
+A board shows the trials: ``begin(trial)``, ``epoch(number)`` and ``end(trial)`` tell it of one of keras-tuner's, and it
+is a context manager around the search, after ``open(rows, planned)``: a function that gives the `Row` of every trial,
+and the epochs of each that will be made.
+"""
+
+import contextlib
+import io
+import math
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasgen.base import console
+from kerasgen.base.errors import BadInputError, FailedError, KerasgenError, reason
+from kerasgen.base.settings import seconds
+from kerasgen.models.backend import keras, tf
+from kerasgen.training import fit as training
+from kerasgen.tuning import oracles
+from kerasgen.tuning.oracles import OBJECTIVE, PUT_BACK, REASON, SWEEP
+from kerasgen.tuning.ranking import Row, epochs_of, rank, row_of
+from kerasgen.tuning.settings import TuneConfig
+from kerasgen.tuning.space import Parameter
+
+import keras_tuner  # isort: skip  (after the backend is set)
+from keras_tuner.src import protos  # isort: skip  (these have no public name)
+from keras_tuner.src.distribute import oracle_chief, oracle_client  # isort: skip
+
+PATIENCE = 60  # seconds that a worker waits for its chief
+
+
+class OutOfTime(Exception):
+    """The time limit was reached within a trial."""
+
+
+class Trials(keras_tuner.HyperModel):
+    """Trains a trial in the one way to fit.
+
+    Args:
+        recipe: gives the `Recipe` of ``(values, epochs, execution)``.
+        space: the parameters that are searched.
+        epochs: the passes over the text, where the tuner does not say.
+        deadline: the `time.monotonic` after which a trial is put back.
+        board: is told of every epoch.
+    """
+
+    def __init__(self, recipe: Callable, space: Sequence[Parameter], epochs: int, deadline: float, board: Any):
+        super().__init__()
+        self._recipe_of, self.space, self.epochs, self.deadline, self.board = recipe, space, epochs, deadline, board
+        self.execution = 0
+
+    def build(self, hp):
+        """Make the model of a trial, compiled."""
+        values = {parameter.name: parameter.value(hp.values[parameter.name]) for parameter in self.space}
+        self._recipe = self._recipe_of(values, epochs_of(hp.values, self.epochs), self.execution)
+        return self._recipe.build()
+
+    def fit(self, hp, model, **ignored):
+        """Train the model that `build` made last; return the validation score of its best epoch.
+
+        Raises:
+            FailedError: the loss or the score is not a number.
+            OutOfTime: the deadline has come.
+        """
+        recipe, every = self._recipe, self._recipe.batches.steps_per_epoch
+        generator = recipe.generator(model)
+        watch = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: self._check_time(),
+            on_epoch_end=lambda epoch, logs: self.board.epoch(epoch + 1),
+        )
+        history = training.fit(
+            model,
+            recipe.batches,
+            passes=recipe.passes(model),
+            epoch_ends=range(every, recipe.steps + 1, every),
+            validate=lambda: recipe.validate(generator),
+            callbacks=[watch],
+            first_smoothed_loss=recipe.first_smoothed_loss,
+            chunk=recipe.chunk,
+        )
+        best = min(history.history[OBJECTIVE])
+        if not math.isfinite(best):
+            raise FailedError(f"the validation score became {best}")
+        return best
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self.deadline:
+            raise OutOfTime(PUT_BACK)
+
+
+class _Tuner(keras_tuner.Tuner):
+    """keras-tuner's loop; what it keeps is the oracle's alone, and every failure has its reason."""
+
+    def _populate_initial_space(self):
+        """Build no model to find the space out: the oracle was given it."""
+
+    def _get_tuner_fname(self):
+        return os.path.join(self.project_dir, "oracle.json")
+
+    def save(self):
+        if not self._is_worker():
+            self.oracle.save()
+
+    def reload(self):
+        if not self._is_worker():
+            self.oracle.reload()
+
+    def pre_create_trial(self):
+        self.hypermodel._check_time()
+
+    def run_trial(self, trial):
+        found = []
+        for execution in range(self.executions_per_trial):
+            self.hypermodel.execution = execution
+            model = self._try_build(trial.hyperparameters)
+            found.append(self.hypermodel.fit(trial.hyperparameters, model))
+        return {OBJECTIVE: float(np.float32(statistics.fmean(found)))}  # what a worker's message can carry
+
+    def _try_run_and_update_trial(self, trial):
+        try:
+            sweep, ours = trial.hyperparameters.values.get(SWEEP), self.project_name
+            if sweep != ours:
+                raise BadInputError(
+                    f"a worker must have its chief's flags, files and data; they make the sweep {ours}, and the chief "
+                    f"has {sweep}"
+                )
+            self._run_and_update_trial(trial)
+            trial.status = "COMPLETED"
+        except OutOfTime:
+            trial.hyperparameters.values[REASON] = PUT_BACK
+        except Exception as error:
+            if type(error).__module__.startswith("grpc") or isinstance(error, BadInputError) and sweep != ours:
+                raise
+            trial.status = "FAILED"
+            name = "" if isinstance(error, KerasgenError) else f"{type(error).__name__}: "
+            trial.hyperparameters.values[REASON] = (name + reason(error))[:300]
+
+    def on_trial_end(self, trial):
+        if self._is_worker():
+            console.note(f"trial {int(trial.trial_id) + 1}: {trial.hyperparameters.values.get(REASON, 'done')}")
+        super().on_trial_end(trial)
+
+
+def search(recipe: Callable, space: Sequence[Parameter], settings: TuneConfig, folder: Path, board: Any) -> list[Row]:
+    """Make the trials that are still to be made, and return all, the best first.
+
+    Args:
+        recipe: gives the `Recipe` of ``(values, epochs, execution)``.
+        space: the parameters that are searched.
+        settings: those of the command.
+        folder: of this sweep alone; its name says what is swept, and is the same for a chief and its workers.
+        board: shows the trials.
+
+    Raises:
+        BadInputError: a worker sweeps something else than its chief.
+        FailedError: the folder is damaged, or chief and worker don't find each other.
+    """
+    deadline = time.monotonic() + seconds(settings.time_limit) if settings.time_limit else math.inf
+    host, port = settings.oracle_address.rsplit(":", 1)
+    place = {"TUNER_ID": "chief" if settings.chief else settings.worker, "ORACLE_IP": host, "ORACLE_PORT": port}
+    for name, value in place.items():
+        if settings.chief or settings.worker:
+            os.environ[f"KERASTUNER_{name}"] = str(value)
+        else:
+            os.environ.pop(f"KERASTUNER_{name}", None)
+    oracle = oracles.make(space, settings, folder.name)
+    oracle.deadline, oracle.board, oracle.logs = deadline, board, TrialLogs(folder / "logs", space, settings.epochs)
+    oracle.verbose = 0
+    with contextlib.redirect_stdout(io.StringIO()):  # it says that it reloads
+        tuner = _Tuner(
+            oracle,
+            Trials(recipe, space, settings.epochs, deadline, board),
+            executions_per_trial=settings.executions_per_trial,
+            directory=str(folder.parent),
+            project_name=folder.name,
+        )
+    board.open(lambda: rank(oracle.trials.values(), space, settings.epochs), oracles.plan(oracle, space, settings))
+    try:
+        with board:
+            if settings.chief:
+                tuner.save()
+                _serve(oracle, settings.oracle_address)
+                tuner.save()
+            elif settings.worker:
+                _work(tuner, settings.oracle_address)
+            else:
+                tuner.search()
+    except OutOfTime:
+        pass
+    return [] if settings.worker else rank(oracle.trials.values(), space, settings.epochs)
+
+
+def _serve(oracle, address: str) -> None:
+    """Answer the workers until every trial is made; keras-tuner's own loop shares its port and ends 20 s later."""
+    import grpc
+
+    server = grpc.server(ThreadPoolExecutor(max_workers=1), options=[("grpc.so_reuseport", 0)])
+    servicer = oracle_chief.OracleServicer(oracle)
+    protos.get_service_grpc().add_OracleServicer_to_server(servicer, server)
+    try:
+        bound = server.add_insecure_port(address)
+    except RuntimeError:
+        bound = 0
+    if not bound:
+        raise FailedError(f"the chief can't listen at --oracle-address {address}; name another that is free")
+    server.start()
+    console.note(f"the chief listens at {address}; start workers with --worker ID and the same other flags")
+    while not (servicer.stop_triggered and oracle_chief.exit_chief(oracle)):
+        if time.monotonic() > oracle.deadline and not oracle.ongoing_trials:
+            break
+        time.sleep(0.1)
+    server.stop(grace=1).wait()
+
+
+def _work(tuner: _Tuner, address: str) -> None:
+    """Train trials for a chief until it has no more."""
+    import grpc
+
+    oracle_client.TIMEOUT = PATIENCE
+    try:
+        grpc.channel_ready_future(grpc.insecure_channel(address)).result(timeout=PATIENCE)
+        tuner.search()
+    except (grpc.RpcError, grpc.FutureTimeoutError) as error:
+        raise FailedError(f"no chief answers at {address} (any more); start it with --chief, or look there") from error
+
+
+class TrialLogs:
+    """Writes every trial with its hyperparameters and its result for TensorBoard; that it can't stops no sweep."""
+
+    def __init__(self, folder: Path, space: Sequence[Parameter], epochs: int):
+        self.folder, self.space, self.epochs, self.failed = folder, space, epochs, False
+
+    def write(self, trial) -> None:
+        """Write a trial that has ended into a folder of its own."""
+        if self.failed:
+            return
+        from tensorboard.plugins.hparams import api, api_pb2
+        from tensorboard.plugins.hparams.summary import session_end_pb
+
+        row = row_of(trial, self.space, self.epochs)
+        status = api_pb2.STATUS_SUCCESS if row.status == "done" else api_pb2.STATUS_FAILURE
+        try:
+            if not self.folder.exists():
+                with tf.summary.create_file_writer(str(self.folder)).as_default():
+                    api.hparams_config([api.HParam(one.name) for one in self.space], [api.Metric(OBJECTIVE)])
+            with tf.summary.create_file_writer(str(self.folder / f"trial-{row.trial}")).as_default():
+                api.hparams(row.values, trial_id=f"trial-{row.trial}")
+                if row.bits_per_char is not None:
+                    tf.summary.scalar(OBJECTIVE, row.bits_per_char, step=row.epochs)
+                tf.summary.experimental.write_raw_pb(session_end_pb(status).SerializeToString(), step=row.epochs)
+        except Exception as error:  # TensorFlow raises many kinds
+            self.failed = True
+            console.note(
+                f"logging in {str(self.folder)!r} failed ({reason(error)[:200]}); the sweep goes on without logs"
+            )

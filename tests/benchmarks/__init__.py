@@ -1,1 +1,0 @@
-"""kerasgen and what a user might pick instead, measured side by side: ``python -m tests.benchmarks``."""

@@ -1,0 +1,1 @@
+"""What tests share: oracles, hostile files, small models and terminals."""

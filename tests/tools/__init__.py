@@ -1,0 +1,1 @@
+"""What is run by hand: benchmarks, fuzzing, crashes, the matrix of environments."""

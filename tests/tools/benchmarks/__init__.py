@@ -1,0 +1,1 @@
+"""kerasgen and what a user might pick instead, measured side by side: ``python -m tests.tools.benchmarks``."""
