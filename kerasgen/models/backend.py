@@ -1,13 +1,13 @@
 """TensorFlow and Keras, imported once and in the right way: ``from kerasgen.backend import keras, tf``.
 
-Importing this room takes seconds, so nothing does it before the arguments are known to be right.
+Importing this module takes seconds, so nothing does it before the arguments are known to be right.
 """
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
-
-import keras as keras  # noqa: E402  (the environment above must be set before)
 
 from kerasgen.base.errors import BadInputError, FailedError
 
@@ -45,38 +45,54 @@ def _import_quietly():
 
 
 tf: Any = _import_quietly()
-
+import keras as keras  # noqa: E402  (the environment above must be set before)
 
 # One program for each number of rows and set of options is what we want; TensorFlow warns of it as a likely mistake.
 tf.get_logger().addFilter(lambda record: "triggered tf.function retracing" not in record.getMessage())
 
 
-small_loops_fused = False  # whether the programs of this process are compiled as `fuse_small_loops` asks for
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def fuse_small_loops() -> None:
+def fuse_small_loops() -> bool:
     """Let XLA compile loops that touch less than 400,000 bytes into one kernel instead of several calls a step.
 
     It makes the training of single names half as fast again, and that of batches slower, as products inside a kernel
-    are plain loops. It has no effect once XLA has compiled anything, and leaves options that the user has set alone.
+    are plain loops. It is a switch of the whole process (XLA has no other), so only a command may use it. It has no
+    effect once XLA has compiled anything, and leaves options that the user has set alone.
+
+    Returns:
+        Whether XLA is told so now; `simple_rnn_gradients` must know.
     """
-    global small_loops_fused
+    option = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=400000"
     flags = os.environ.get("XLA_FLAGS", "")
     if "xla_backend_extra_options" not in flags:
-        option = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=400000"
-        os.environ["XLA_FLAGS"] = f"{flags} {option}".strip()
-        small_loops_fused = True
+        os.environ["XLA_FLAGS"] = flags = f"{flags} {option}".strip()
+    return option in flags
 
 
 def use_one_thread() -> None:
-    """Compute every operation on one thread: per-name steps are too small to share, and handing them over costs half.
+    """Compute every operation on one thread: per-name steps are too small to share, and sharing them costs half.
 
-    It has no effect where TensorFlow already runs.
+    It is a switch of the whole process, so only a command may use it. It has no effect where TensorFlow already runs.
     """
     try:
         tf.config.threading.set_intra_op_parallelism_threads(1)
     except RuntimeError:
         return
+
+
+@contextlib.contextmanager
+def floatx(dtype: str) -> Iterator[None]:
+    """Make `dtype` Keras' default while the block runs: an optimizer keeps its learning rate in that precision."""
+    before = keras.config.floatx()
+    keras.config.set_floatx(dtype)
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before)
 
 
 def device(kind: str) -> str:

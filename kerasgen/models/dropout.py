@@ -3,8 +3,8 @@
 from kerasgen.models.backend import tf
 
 
-def dropout_factors(places, rate, seed, step, dtype):
-    """Return factors that drop a share `rate` and scale the rest up: a function of seed, step and place alone.
+def dropout_mask(places, rate, seed, step, dtype):
+    """Return a mask that drops a share `rate` and scales the rest up: a function of seed, step and place alone.
 
     Every number is a hash of its place, so none depends on which others are drawn with it, and XLA computes them where
     they are used; drawing as many with philox would take a third of a training step.
@@ -14,7 +14,7 @@ def dropout_factors(places, rate, seed, step, dtype):
         rate: the share.
         seed: two ints, the seed and the number of the layer.
         step: int scalar.
-        dtype: of the factors.
+        dtype: of the mask.
     """
     key = _hash(_hash(tf.constant(seed[0], tf.uint32)) ^ tf.constant(seed[1], tf.uint32))
     key = _hash(key ^ tf.cast(step, tf.uint32))

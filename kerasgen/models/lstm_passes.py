@@ -1,15 +1,15 @@
-"""Fast forward and backward passes over time, on plain tensors.
+"""The fast passes over time of stacked LSTM layers.
 
-Everything is time-major and compiled by XLA. What makes it fast: the loops over time hold nothing but the one product
-that needs the step before; all other products are made once for all steps; nothing is done past the end of the longest
-name of a batch; no variable is read or written inside a loop. For single names, whose products are tiny, calling them
-costs more than making them: there everything is inside the two loops, and XLA makes one kernel of all of it.
+Everything is time-major and compiled by XLA. The loops over time hold nothing but the one product that needs the step
+before; all other products are made once for all steps; no variable is read or written inside a loop.
 """
+
+from typing import Any, NamedTuple
 
 from kerasgen.models.backend import tf
 
 
-def lstm_stack(ids, layers, states, *, factors=(), present=None):
+def lstm_stack(ids, layers, states, *, masks=()):
     """Run stacked LSTM layers over time, all of them in one loop; a gradient through it is a second loop, made by hand.
 
     With z[t] = x[t] K + h[t-1] R + b, cut into i, f, g, o as in Keras, and x[t] the one-hot character or the layer
@@ -26,104 +26,134 @@ def lstm_stack(ids, layers, states, *, factors=(), present=None):
         layers: for each layer its kernel K ``(inputs, 4 units)``, recurrent kernel R ``(units, 4 units)`` and bias b
             ``(4 units,)``, as in Keras.
         states: for each layer h and c before the first step, ``(batch, units)`` each.
-        factors: for each layer but the last what its output is multiplied by on its way up, ``(time, batch, units)``
-            (dropout), or None. No gradient flows into them.
-        present: bool ``(time, batch)``, False where the states shall pass unchanged; None for everywhere.
+        masks: for each layer but the last the dropout mask of its output, ``(time, batch, units)``, or None. No
+            gradient flows into them.
 
     Returns:
         The last layer's h, ``(time, batch, units)``, and for each layer its last h and c.
     """
     biases, matrices = _side_by_side(layers)
-    depth, (time, batch) = len(layers), ids.shape
+    depth = len(layers)
     ids = tf.where(ids < 0, biases[0].shape[0] - 1, ids)
-    units = [recurrent.shape[0] for _, recurrent, _ in layers]
-    dtype, numbers = matrices[0].dtype, range(depth)
-    factors = [*factors, *[None] * (depth - len(factors))]
-
-    def room(width):
-        return tf.TensorArray(dtype, time, element_shape=(batch, width))
+    masks = [*masks, *[None] * (depth - len(masks))]
 
     @tf.custom_gradient
     def run(*given):
         biases, matrices, before = given[:depth], given[depth : 2 * depth], given[2 * depth :]
-        start = [before[2 * n : 2 * n + 2] for n in numbers]
-        half_biases, half_matrices = _halved(biases), _halved(matrices)
-
-        def forward(t, states, kept):
-            x, new, now_kept = None, [], []
-            for n, ((h, c), (inputs, gates, cells, outputs)) in enumerate(zip(states, kept, strict=True)):
-                side_by_side = h if n == 0 else tf.concat([x, h], axis=-1)
-                from_below = tf.gather(half_biases[0], tf.gather(ids, t)) if n == 0 else half_biases[n]
-                gate, new_h, new_c = _cell(from_below + tf.matmul(side_by_side, half_matrices[n]), c)
-                if present is not None:
-                    here = tf.gather(present, t)[:, None]
-                    new_h, new_c = tf.where(here, new_h, h), tf.where(here, new_c, c)
-                values = (side_by_side, gate, new_c, new_h)
-                arrays = (inputs, gates, cells, outputs)
-                now_kept.append([array.write(t, value) for array, value in zip(arrays, values, strict=True)])
-                new.append([new_h, new_c])
-                x = new_h if factors[n] is None else new_h * tf.gather(factors[n], t)
-            return t + 1, new, now_kept
-
-        kept = [[room(m.shape[0]), room(4 * u), room(u), room(u)] for m, u in zip(matrices, units, strict=True)]
-        _, last, kept = tf.while_loop(lambda t, *_: t < time, forward, (0, [list(s) for s in start], kept))
-        kept = [[array.stack() for array in arrays] for arrays in kept]
+        start = [before[2 * n : 2 * n + 2] for n in range(depth)]
+        kept, last = _forward(ids, biases, matrices, start, masks)
 
         def gradient(d_top, *d_last):
-            cells_before = [tf.concat([start[n][1][None], kept[n][2][:-1]], axis=0) for n in numbers]
+            ends = [d_last[2 * n : 2 * n + 2] for n in range(depth)]
+            all_dz, d_start = _backward(d_top, ends, matrices, start, kept, masks)
+            return *_weight_gradients(ids, biases, kept, all_dz), *tf.nest.flatten(d_start)
 
-            def backward(t, d_states, all_dz):
-                from_above = tf.gather(d_top, t)
-                new: list = []
-                now_dz: list = []
-                for n in reversed(numbers):
-                    _, gates, cells, _ = kept[n]
-                    d_h, d_c = d_states[n]
-                    d_h += from_above
-                    here = None if present is None else tf.gather(present, t)[:, None]
-                    d_out, d_cell = (d_h, d_c) if here is None else (tf.where(here, d_h, 0), tf.where(here, d_c, 0))
-                    # Cut from the whole array, or XLA would make a slow kernel of it.
-                    i, f, g, o = (tf.slice(gates, (t, 0, k * units[n]), (1, batch, units[n]))[0] for k in range(4))
-                    tanh_c = tf.tanh(tf.gather(cells, t))
-                    d_cell += d_out * (0.5 + 0.5 * o) * (1 - tanh_c * tanh_c)
-                    parts = [
-                        d_cell * g * (1 - i * i) * 0.25,
-                        d_cell * tf.gather(cells_before[n], t) * (1 - f * f) * 0.25,
-                        d_cell * (0.5 + 0.5 * i) * (1 - g * g),
-                        d_out * tanh_c * (1 - o * o) * 0.25,
-                    ]
-                    dz = tf.concat(parts, axis=-1)
-                    d_inputs = tf.matmul(dz, matrices[n], transpose_b=True)
-                    new_d_h, new_d_c = d_inputs[:, -units[n] :], d_cell * (0.5 + 0.5 * f)
-                    if here is not None:
-                        new_d_h, new_d_c = tf.where(here, new_d_h, d_h), tf.where(here, new_d_c, d_c)
-                    if n:
-                        from_above = d_inputs[:, : -units[n]]
-                        if factors[n - 1] is not None:
-                            from_above *= tf.gather(factors[n - 1], t)
-                    new.insert(0, [new_d_h, new_d_c])
-                    now_dz.insert(0, all_dz[n].write(t, dz))
-                return t - 1, new, now_dz
-
-            ends = [list(d_last[2 * n : 2 * n + 2]) for n in numbers]
-            begin = (time - 1, ends, [room(4 * u) for u in units])
-            _, d_start, all_dz = tf.while_loop(lambda t, *_: t >= 0, backward, begin)
-            flat_dz = [tf.reshape(dz.stack(), (time * batch, -1)) for dz in all_dz]
-            flat_inputs = [tf.reshape(arrays[0], (time * batch, -1)) for arrays in kept]
-            one_hot = tf.one_hot(tf.reshape(ids, [-1]), biases[0].shape[0], dtype=dtype)
-            d_biases = [tf.matmul(one_hot, flat_dz[0], transpose_a=True)]
-            d_biases += [tf.reduce_sum(dz, axis=0) for dz in flat_dz[1:]]
-            d_matrices = [tf.matmul(x, dz, transpose_a=True) for x, dz in zip(flat_inputs, flat_dz, strict=True)]
-            return *d_biases, *d_matrices, *tf.nest.flatten(d_start)
-
-        return (kept[-1][3], *tf.nest.flatten(last)), gradient
+        return (kept[-1].outputs, *tf.nest.flatten(last)), gradient
 
     top, *last = run(*biases, *matrices, *tf.nest.flatten(states))
-    return top, [last[2 * n : 2 * n + 2] for n in numbers]
+    return top, tuple(tuple(last[2 * n : 2 * n + 2]) for n in range(depth))
+
+
+class _Kept(NamedTuple):
+    """What the forward pass of a layer keeps for the backward pass, time first.
+
+    Attributes:
+        inputs: what the step's matrix multiplies, ``(time, batch, inputs + units)``, or ``(time, batch, units)`` below.
+        gates: tanh of z, halved where a gate is a sigmoid, ``(time, batch, 4 units)``.
+        cells: c, ``(time, batch, units)``.
+        outputs: h, ``(time, batch, units)``.
+    """
+
+    inputs: Any
+    gates: Any
+    cells: Any
+    outputs: Any
+
+
+def _array(like, time, width):
+    return tf.TensorArray(like.dtype, time, element_shape=(like.shape[0], width))
+
+
+def _forward(ids, biases, matrices, start, masks):
+    """Go through all steps; return what each layer keeps, and its last h and c."""
+    time = ids.shape[0]
+    half_biases, half_matrices = _halved(biases), _halved(matrices)
+
+    def step(t, states, kept):
+        x, new, now_kept = None, [], []
+        for n, ((h, c), arrays) in enumerate(zip(states, kept, strict=True)):
+            side_by_side = h if n == 0 else tf.concat([x, h], axis=-1)
+            from_below = tf.gather(half_biases[0], tf.gather(ids, t)) if n == 0 else half_biases[n]
+            gate, new_h, new_c = _cell(from_below + tf.matmul(side_by_side, half_matrices[n]), c)
+            values = (side_by_side, gate, new_c, new_h)
+            now_kept.append([array.write(t, value) for array, value in zip(arrays, values, strict=True)])
+            new.append([new_h, new_c])
+            x = new_h if masks[n] is None else new_h * tf.gather(masks[n], t)
+        return t + 1, new, now_kept
+
+    kept = []
+    for matrix, (h, _) in zip(matrices, start, strict=True):
+        units = h.shape[1]
+        kept.append([_array(h, time, width) for width in (matrix.shape[0], 4 * units, units, units)])
+    _, last, kept = tf.while_loop(lambda t, *_: t < time, step, (0, [list(pair) for pair in start], kept))
+    return [_Kept(*(array.stack() for array in arrays)) for arrays in kept], last
+
+
+def _backward(d_top, d_last, matrices, start, kept, masks):
+    """Go back through all steps; return each layer's dz, ``(time * batch, 4 units)``, and the gradients of `start`."""
+    time, batch = d_top.shape[:2]
+    cells_before = [tf.concat([c[None], layer.cells[:-1]], axis=0) for (_, c), layer in zip(start, kept, strict=True)]
+
+    def step(t, d_states, all_dz):
+        from_above = tf.gather(d_top, t)
+        new: list = []
+        now_dz: list = []
+        for n in reversed(range(len(matrices))):
+            d_h, d_c = d_states[n]
+            dz, new_d_c = _cell_gradient(t, d_h + from_above, d_c, kept[n], cells_before[n])
+            d_inputs = tf.matmul(dz, matrices[n], transpose_b=True)
+            units = d_h.shape[1]
+            if n:
+                from_above = d_inputs[:, :-units]
+                if masks[n - 1] is not None:
+                    from_above *= tf.gather(masks[n - 1], t)
+            new.insert(0, [d_inputs[:, -units:], new_d_c])
+            now_dz.insert(0, all_dz[n].write(t, dz))
+        return t - 1, new, now_dz
+
+    arrays = [_array(h, time, 4 * h.shape[1]) for h, _ in start]
+    begin = (time - 1, [list(pair) for pair in d_last], arrays)
+    _, d_start, all_dz = tf.while_loop(lambda t, *_: t >= 0, step, begin)
+    return [tf.reshape(dz.stack(), (time * batch, -1)) for dz in all_dz], d_start
+
+
+def _cell_gradient(t, d_h, d_c, kept, cells_before):
+    """Return the gradients of z ``(batch, 4 units)`` and of the c before, ``(batch, units)``."""
+    batch, units = d_h.shape
+    # Cut from the whole array, or XLA would make a slow kernel of it.
+    i, f, g, o = (tf.slice(kept.gates, (t, 0, k * units), (1, batch, units))[0] for k in range(4))
+    tanh_c = tf.tanh(tf.gather(kept.cells, t))
+    d_c += d_h * (0.5 + 0.5 * o) * (1 - tanh_c * tanh_c)
+    parts = [
+        d_c * g * (1 - i * i) * 0.25,
+        d_c * tf.gather(cells_before, t) * (1 - f * f) * 0.25,
+        d_c * (0.5 + 0.5 * i) * (1 - g * g),
+        d_h * tanh_c * (1 - o * o) * 0.25,
+    ]
+    return tf.concat(parts, axis=-1), d_c * (0.5 + 0.5 * f)
+
+
+def _weight_gradients(ids, biases, kept, all_dz):
+    """Return the gradients of `_side_by_side`'s biases and matrices: one product a layer."""
+    one_hot = tf.one_hot(tf.reshape(ids, [-1]), biases[0].shape[0], dtype=biases[0].dtype)
+    d_biases = [tf.matmul(one_hot, all_dz[0], transpose_a=True)]
+    d_biases += [tf.reduce_sum(dz, axis=0) for dz in all_dz[1:]]
+    flat_inputs = [tf.reshape(layer.inputs, (dz.shape[0], -1)) for layer, dz in zip(kept, all_dz, strict=True)]
+    return *d_biases, *(tf.matmul(x, dz, transpose_a=True) for x, dz in zip(flat_inputs, all_dz, strict=True))
 
 
 def lstm_step(ids, layers, states):
-    """Go one step on: `lstm_stack` for one character, without a loop.
+    """Do one step: `lstm_stack` for one character, without a loop.
 
     Args:
         ids: int32 ``(batch,)``; -1 is the zero input.
@@ -139,8 +169,8 @@ def lstm_step(ids, layers, states):
     for n, (h, c) in enumerate(states):
         from_below = tf.gather(biases[0], ids) if n == 0 else biases[n]
         _, x, c = _cell(from_below + tf.matmul(h if n == 0 else tf.concat([x, h], axis=-1), matrices[n]), c)
-        new.append([x, c])
-    return x, new
+        new.append((x, c))
+    return x, tuple(new)
 
 
 def _side_by_side(layers):

@@ -1,7 +1,7 @@
-"""The models: ids in, logits out, and a step with an explicit state."""
+"""The model of names: a SimpleRNN, as a Keras model and as a `CharModel`."""
 
 from kerasgen.models.backend import keras, tf
-from kerasgen.models.dropout import dropout_factors
+from kerasgen.models.dropout import dropout_mask
 from kerasgen.models.simple_rnn_passes import simple_rnn_gradients
 
 
@@ -34,10 +34,13 @@ class NameRNN(keras.Model):
         **kwargs: `name` and `dtype`, as for any Keras model.
 
     Attributes:
-        fused: whether `gradients` computes by kerasgen's own loops, or through Keras' layers, slower on a CPU.
+        fused: whether it is trained by kerasgen's own loops, or by Keras' layers, slower on a CPU.
+        small_loops_fused: whether XLA compiles small loops into one kernel; see `backend.fuse_small_loops`.
+        carried: the carried state, one variable ``(batch_size, units)`` or none; see `CharModel`.
     """
 
     fused = True
+    small_loops_fused = False
 
     def __init__(
         self,
@@ -96,45 +99,49 @@ class NameRNN(keras.Model):
         logits = self.out(states)
         return (logits, last) if return_state else logits
 
+    def keras_model(self):
+        """Return the model itself; see `CharModel.keras_model`."""
+        return self
+
+    @property
+    def xla(self):
+        """Whether XLA compiles the training; see `CharModel`."""
+        return self.fused
+
     def initial_state(self, batch_size):
         """Return the state before the first character, zeros ``(batch, units)``."""
         return tf.zeros((batch_size, self.units), self.compute_dtype)
 
     def step(self, ids, state):
-        """Go one character on.
-
-        Args:
-            ids: int32 ``(batch,)``; -1 is the zero input.
-            state: ``(batch, units)``.
-
-        Returns:
-            The logits of the next character ``(batch, vocab)`` and the new state ``(batch, units)``.
-        """
+        """Read one character of each text; see `CharModel.step`."""
         hidden, (state,) = self.rnn.cell(self._one_hot(ids), [state])
         return self.out(hidden), state
 
-    def parts(self, batch_size):
-        """Tell into how many parts `training.fit` shall cut a batch: one, as names are too short to be worth more."""
+    def logits(self, ids, state):
+        """Read many characters of each text; see `CharModel.logits`."""
+        return self(ids, state=state, return_state=True)
+
+    def hidden(self, state):
+        """Return the only layer's state; see `CharModel.hidden`."""
+        return [state]
+
+    def shards(self, batch_size):
+        """Return 1: names are too short for more to pay; see `CharModel.shards`."""
         return 1
 
-    def gradients(self, weights, rows, state, step):
-        """Compute a batch's loss and gradients as a pure function, fast: what `training.fit` takes.
+    def loss_and_gradients(self, weights, rows, state, step, shard=0, shards=1):
+        """Compute a training batch's loss and gradients; see `CharModel.loss_and_gradients`.
 
-        Args:
-            weights: tensors in the order of `trainable_variables`.
-            rows: int32 ``(batch, time + 1)``, inputs and (one place on) targets.
-            state: ``(batch, units)`` before the first step.
-            step: int scalar, the number of the training step: the key of its dropout mask.
-
-        Returns:
-            The loss (mean nats a name, without the penalty of `recurrent_l2`), the gradients of loss and penalty in the
-            order of `weights`, the last state ``(batch, units)``.
+        The loss is the mean over the names of each name's summed nats, without the penalty of `recurrent_l2`; the
+        gradients are those of loss and penalty.
         """
         if not self.fused:
             return self._stock_gradients(weights, rows, state, step)
         kernel, recurrent, *rest = (tf.cast(w, self.compute_dtype) for w in weights)
         mask = self._dropout_mask(step)
-        loss, gradients, state = simple_rnn_gradients([kernel, mask * recurrent, *rest], rows, state)
+        masked = [kernel, mask * recurrent, *rest]
+        fused = self.small_loops_fused
+        loss, gradients, state = simple_rnn_gradients(masked, rows, state, small_loops_fused=fused)
         gradients[1] = mask * gradients[1] + 2 * self.recurrent_l2 * recurrent
         return loss, [tf.cast(g, w.dtype) for g, w in zip(gradients, weights, strict=True)], state
 
@@ -188,8 +195,8 @@ class NameRNN(keras.Model):
         return tf.one_hot(ids, self.vocab_size, dtype=self.compute_dtype)
 
     def _dropout_mask(self, step):
-        """Return the factors of the recurrent kernel's rows, ``(units, 1)``, or 1 where there is no dropout."""
+        """Return the mask of the recurrent kernel's rows, ``(units, 1)``, or 1 where there is no dropout."""
         if not self.recurrent_dropout:
             return tf.ones((), self.compute_dtype)
         place = tf.range(self.units)[:, None]
-        return dropout_factors(place, self.recurrent_dropout, (self.seed, 0), step, self.compute_dtype)
+        return dropout_mask(place, self.recurrent_dropout, (self.seed, 0), step, self.compute_dtype)

@@ -1,12 +1,16 @@
-"""The fast passes over time of a SimpleRNN with a softmax on top."""
+"""The fast passes over time of a SimpleRNN with a softmax on top.
 
-from kerasgen.models import backend
+The loops over time hold nothing but the one product that needs the step before; all other products are made once for
+all steps, and nothing is done past the end of the longest name of a batch. For single names, whose products are tiny,
+calling them costs more than making them: there everything is inside the two loops, and XLA makes one kernel of it.
+"""
+
 from kerasgen.models.backend import tf
 
 _FUSED_UNITS = 64  # above, the products made once for all steps win
 
 
-def simple_rnn_gradients(weights, rows, state):
+def simple_rnn_gradients(weights, rows, state, *, small_loops_fused=False):
     """Compute the loss of a batch of names and its gradients through a SimpleRNN (tanh) with a softmax on top.
 
     Forward, with x the one-hot letters::
@@ -26,12 +30,13 @@ def simple_rnn_gradients(weights, rows, state):
         rows: int32 ``(batch, time + 1)``: inputs and, one place further, targets; -1 for "no character". Each row has
             at least one target, and all of them come before its padding.
         state: ``(batch, units)``, the hidden state before the first step; no gradient flows into it.
+        small_loops_fused: whether XLA compiles small loops into one kernel (see `backend.fuse_small_loops`).
 
     Returns:
         The mean over the names of each name's summed cross-entropy in nats (a scalar); the list of its gradients; the
         state after each name's last step, ``(batch, units)``.
     """
-    if rows.shape[0] == 1 and weights[1].shape[0] <= _FUSED_UNITS and backend.small_loops_fused:
+    if rows.shape[0] == 1 and weights[1].shape[0] <= _FUSED_UNITS and small_loops_fused:
         return _one_name(weights, rows[0], state)
     longest = rows.shape[1] - 1
     lengths = tf.reduce_sum(tf.cast(rows[:, 1:] >= 0, tf.int32), axis=1)  # (batch,)

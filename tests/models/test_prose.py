@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from kerasgen.metrics.score import score_stream
+from kerasgen.generation.scoring import Scorer
 from kerasgen.models.backend import keras, tf
-from kerasgen.models.dropout import dropout_factors
+from kerasgen.models.dropout import dropout_mask
 from kerasgen.models.lstm_passes import lstm_stack
-from kerasgen.models.prose import LSTMPasses, stacked_lstm
+from kerasgen.models.prose import ProseLSTM, stacked_lstm
 from kerasgen.text.windows import WindowBatches
 from kerasgen.training import fit as training
 
@@ -52,42 +52,34 @@ def letters(batch):
     return np.random.RandomState(4).randint(-1, VOCAB, (TIME, batch)).astype(np.int32)
 
 
-def mask_of(batch):
-    """Right-padded texts, each of another length, one of a single character."""
-    lengths = np.resize([TIME, 1, 4, TIME - 2], batch)
-    return np.arange(TIME)[:, None] < lengths
-
-
 def dropout_of(batch):
     return tf.constant((np.random.RandomState(5).rand(TIME, batch, UNITS) < 0.7) / 0.7)
 
 
-def result(ours, flat, batch, depth, masked, dropped):
+def result(ours, flat, batch, depth, dropped):
     """Outputs, last states, and the gradients by every weight and initial state of a sum that looks at all of them."""
     layers = [flat[3 * n : 3 * n + 3] for n in range(depth)]
     states = [flat[3 * depth + 2 * n :][:2] for n in range(depth)]
     factors = [dropout_of(batch)] if dropped else []
-    mask = mask_of(batch) if masked else None
     with tf.GradientTape() as tape:
         tape.watch(flat)
         if ours:
-            top, last = lstm_stack(letters(batch), layers, states, factors=factors, present=mask)
+            top, last = lstm_stack(letters(batch), layers, states, masks=factors)
         else:
-            top, last = stock(letters(batch), layers, states, factors, mask)
+            top, last = stock(letters(batch), layers, states, factors)
         seen = [top, *tf.nest.flatten(last)]
         total = sum(tf.reduce_sum(x * random(*x.shape, seed=5 + i)) for i, x in enumerate(seen))
     return [*seen, *tape.gradient(total, flat)]
 
 
-def stock(ids, layers, states, factors, mask):
+def stock(ids, layers, states, factors):
     """Go through Keras' own layers."""
     x, last = tf.transpose(tf.one_hot(ids, VOCAB, dtype=tf.float64), [1, 0, 2]), []
     for n, (weights, before) in enumerate(zip(layers, states, strict=True)):
         layer = keras.layers.LSTM(before[0].shape[1], return_sequences=True, return_state=True, dtype="float64")
         layer.build((None, TIME, x.shape[-1]))
         fixed = [v.value for v in layer.non_trainable_variables]
-        kwargs = dict(initial_state=before, mask=None if mask is None else mask.T)
-        (x, *state), _ = layer.stateless_call(weights, fixed, x, **kwargs)
+        (x, *state), _ = layer.stateless_call(weights, fixed, x, initial_state=before)
         last += state
         top = tf.transpose(x, [1, 0, 2])
         x = x * tf.transpose(factors[n], [1, 0, 2]) if n < len(factors) else x
@@ -98,22 +90,21 @@ compiled = tf.function(result, jit_compile=True)
 
 
 @pytest.mark.parametrize("dropped", [False, True], ids=["", "dropout"])
-@pytest.mark.parametrize("masked", [False, True], ids=["", "masked"])
 @pytest.mark.parametrize("batch", [1, 3])
-def test_float64_outputs_and_gradients_agree_with_stock_keras(batch, masked, dropped):
-    case = given(batch), batch, 2, masked, dropped
+def test_float64_outputs_and_gradients_agree_with_stock_keras(batch, dropped):
+    case = given(batch), batch, 2, dropped
     expected = result(False, *case)
     assert relative(result(True, *case), expected) < 1e-6
     assert relative(compiled(True, *case), expected) < 1e-6
 
 
 def test_one_layer_agrees_with_stock_keras():
-    case = given(4, depth=1), 4, 1, True, False
+    case = given(4, depth=1), 4, 1, False
     assert relative(result(True, *case), result(False, *case)) < 1e-6
 
 
 def test_saturated_gates_stay_finite_and_exact():
-    case = given(2, scale=200), 2, 2, False, False
+    case = given(2, scale=200), 2, 2, False
     found = result(True, *case)
     assert all(np.isfinite(x).all() for x in found)
     assert relative(found[:5], result(False, *case)[:5]) < 1e-6
@@ -159,50 +150,67 @@ def test_the_seed_gives_the_weights():
 @pytest.mark.parametrize("seed", [2**31, 2**32 - 1])
 def test_every_seed_that_the_command_takes_makes_a_model(seed):
     model = stacked_lstm(VOCAB, UNITS, dropout=0.3, seed=seed)
-    LSTMPasses(model, seed=seed).gradients(values(model), rows_of(), LSTMPasses(model).initial_state(4), 0)
+    ProseLSTM(model, seed=seed).loss_and_gradients(values(model), rows_of(), ProseLSTM(model).initial_state(4), 0)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_logits_are_those_of_the_stock_model(batch):
     model, ids = model_of(dropout=0.5), rows_of(batch)
-    passes = LSTMPasses(model)
-    logits, _ = passes.logits(values(model), ids, passes.initial_state(batch))
-    assert logits.shape == (TIME + 1, batch, VOCAB)
-    np.testing.assert_allclose(np.transpose(logits, [1, 0, 2]), model(ids, training=False), rtol=0, atol=1e-5)
+    passes = ProseLSTM(model)
+    logits, _ = passes.logits(ids, passes.initial_state(batch))
+    assert logits.shape == (batch, TIME + 1, VOCAB)
+    np.testing.assert_allclose(logits, model(ids, training=False), rtol=0, atol=1e-5)
 
 
 def test_step_by_step_gives_the_logits_and_the_state_of_the_whole():
     model, ids = model_of(), rows_of(3, time=40)
-    passes = LSTMPasses(model)
+    passes = ProseLSTM(model)
     state, each = passes.initial_state(3), []
     for t in range(ids.shape[1]):
         logits, state = passes.step(tf.constant(ids[:, t]), state)
         each.append(logits)
     np.testing.assert_allclose(np.stack(each, axis=1), model(ids), rtol=0, atol=1e-5)
-    whole, last = passes.logits(values(model), ids, passes.initial_state(3))
-    np.testing.assert_allclose(np.stack(each), whole, rtol=0, atol=1e-5)
-    assert len(state) == len(last) == 4
-    for a, b in zip(state, last, strict=True):
+    whole, last = passes.logits(ids, passes.initial_state(3))
+    np.testing.assert_allclose(np.stack(each, axis=1), whole, rtol=0, atol=1e-5)
+    for a, b in zip(tf.nest.flatten(state), tf.nest.flatten(last), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("fused", [True, False])
-def test_advancing_in_stretches_is_reading_at_once(fused):
+def test_reading_in_stretches_is_reading_at_once():
     model, ids = model_of(), rows_of(1, time=20)
-    passes = LSTMPasses(model, fused=fused)
-    state, parts = passes.initial_state(1), []
+    passes = ProseLSTM(model)
+    read, state, parts = tf.function(passes.logits, jit_compile=True), passes.initial_state(1), []
     for first in range(0, 21, 7):
-        logits, state = passes.advance(ids[:, first : first + 7], state)
+        logits, state = read(tf.constant(ids[:, first : first + 7]), state)
         parts.append(logits)
-    np.testing.assert_allclose(np.concatenate(parts), model(ids)[0], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), model(ids), rtol=0, atol=1e-5)
+
+
+def test_the_outputs_of_a_state_are_those_of_each_layer():
+    passes = ProseLSTM(model_of())
+    logits, state = passes.logits(rows_of(3), passes.initial_state(3))
+    first, second = passes.hidden(state)
+    assert first.shape == second.shape == (3, UNITS)
+    kernel, bias = passes.out.kernel, passes.out.bias
+    np.testing.assert_allclose(second @ kernel + bias, logits[:, -1], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("batch", "cores", "shards"), [(128, 2, 2), (4, 2, 2), (5, 2, 1), (16, 64, 2), (128, 64, 16), (1, 1, 1)]
+)
+def test_a_batch_is_cut_for_the_cores_that_there_are(batch, cores, shards, monkeypatch):
+    monkeypatch.setattr("kerasgen.models.prose.cores", lambda: cores)
+    model = model_of()
+    assert ProseLSTM(model).shards(batch) == shards
+    assert ProseLSTM(model, fused=False).shards(batch) == 1
 
 
 @pytest.mark.parametrize("jit", [False, True], ids=["eager", "jit"])
 @pytest.mark.parametrize("target", ["every", "next"])
 def test_gradients_are_those_of_a_tape_through_the_stock_model(target, jit):
     model, rows = model_of(dtype="float64"), rows_of()
-    passes = LSTMPasses(model, target=target)
-    call = tf.function(passes.gradients, jit_compile=jit)
+    passes = ProseLSTM(model, target=target)
+    call = tf.function(passes.loss_and_gradients, jit_compile=jit)
     loss, gradients, _ = call(values(model), tf.constant(rows), passes.initial_state(4), tf.constant(0))
     with tf.GradientTape() as tape:
         logits = model(rows[:, :-1], training=False)
@@ -218,8 +226,8 @@ def test_the_masks_are_a_function_of_seed_and_step(kind, target):
     model = model_of(dropout=kind.get("dropout", 0.0))
 
     def loss(seed, step):
-        passes = LSTMPasses(model, target=target, recurrent_dropout=kind.get("recurrent_dropout", 0.0), seed=seed)
-        return float(passes.gradients(values(model), rows_of(), passes.initial_state(4), tf.constant(step))[0])
+        passes = ProseLSTM(model, target=target, recurrent_dropout=kind.get("recurrent_dropout", 0.0), seed=seed)
+        return float(passes.loss_and_gradients(values(model), rows_of(), passes.initial_state(4), tf.constant(step))[0])
 
     losses = {(seed, step): loss(seed, step) for seed in (0, 1) for step in (0, 1, 10**6)}
     assert len(set(losses.values())) == 6
@@ -228,7 +236,7 @@ def test_the_masks_are_a_function_of_seed_and_step(kind, target):
 
 def test_dropout_hides_its_share_and_keeps_the_mean():
     def mask(seed, step):
-        return np.asarray(dropout_factors(tf.range(200_000), 0.3, seed, tf.constant(step), "float32"))
+        return np.asarray(dropout_mask(tf.range(200_000), 0.3, seed, tf.constant(step), "float32"))
 
     first, others = mask((0, 1), 7), [mask((0, 1), 8), mask((0, 3), 7), mask((1, 1), 7)]
     assert set(np.unique(first)) == {0.0, np.float32(1 / 0.7)}
@@ -241,11 +249,11 @@ def test_dropout_hides_its_share_and_keeps_the_mean():
 @pytest.mark.parametrize("target", ["every", "next"])
 def test_the_parts_of_a_batch_add_up_to_the_whole(target):
     model = model_of(dropout=0.5, dtype="float64")
-    passes = LSTMPasses(model, target=target, recurrent_dropout=0.2)
+    passes = ProseLSTM(model, target=target, recurrent_dropout=0.2)
 
     def gradients(rows, *part):
         state = passes.initial_state(len(rows))
-        loss, found, _ = passes.gradients(values(model), tf.constant(rows), state, tf.constant(3), *part)
+        loss, found, _ = passes.loss_and_gradients(values(model), tf.constant(rows), state, tf.constant(3), *part)
         return [loss, *found]
 
     rows = rows_of(6)
@@ -259,9 +267,9 @@ def test_without_fused_passes_the_stock_layers_learn_the_same(target):
         model = model_of(dropout=0.4, dtype="float64")
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(optimizer=keras.optimizers.AdamW(0.01, global_clipnorm=0.5), loss=loss)
-        passes = LSTMPasses(model, target=target, recurrent_dropout=0.2, seed=4, fused=fused)
+        passes = ProseLSTM(model, target=target, recurrent_dropout=0.2, seed=4, fused=fused)
         batches = WindowBatches(np.random.RandomState(1).randint(0, VOCAB, 300), TIME, batch_size=8)
-        training.fit(model, batches, passes=passes, epoch_ends=[6], chunk=3)
+        training.fit(passes, batches, epoch_ends=[6], chunk=3)
         return model.get_weights()
 
     assert relative(train(True), train(False)) < 1e-6
@@ -274,11 +282,11 @@ def test_plain_keras_fit_gives_the_same_weights(float64, clip):
     def compiled_model():
         model = model_of(dtype="float64")
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(optimizer=keras.optimizers.Adam(0.01, global_clipnorm=clip), loss=loss)
+        model.compile(optimizer=keras.optimizers.AdamW(0.01, global_clipnorm=clip), loss=loss)
         return model
 
     ours, plain = compiled_model(), compiled_model()
-    training.fit(ours, batches, passes=LSTMPasses(ours), epoch_ends=[7, 12], chunk=5)
+    training.fit(ProseLSTM(ours), batches, epoch_ends=[7, 12], chunk=5)
     rows = tf.data.Dataset.from_tensor_slices(batches(0, 12))
     history = plain.fit(rows.map(lambda row: (row[:, :-1], row[:, 1:])), epochs=1, shuffle=False, verbose=0)
     assert int(plain.optimizer.iterations) == int(ours.optimizer.iterations) == 12
@@ -295,12 +303,12 @@ def test_half_precision_learns_and_is_scored(dtype):
     batches = WindowBatches(np.tile([0, 1, 2, 3], 60), TIME, stride=4, batch_size=8)
     model = stacked_lstm(VOCAB, 8, dropout=0.0, dtype=dtype)
     model.compile(optimizer=keras.optimizers.AdamW(0.02), loss="mse")
-    passes = LSTMPasses(model)
-    losses = training.fit(model, batches, passes=passes, epoch_ends=[10, 40], chunk=20).history["loss"]
+    passes = ProseLSTM(model)
+    losses = training.fit(passes, batches, epoch_ends=[10, 40], chunk=20).history["loss"]
     assert losses[1] < 0.7 * losses[0]
     assert {v.dtype for v in model.trainable_variables} == {"float32"}
-    score = score_stream(passes.advance, np.tile([0, 1, 2, 3], 20), before=3, state=passes.initial_state(1), chunk=20)
-    assert score.nats_per_char < losses[0]
+    (nats,) = Scorer(passes, "/CPU:0").nats([[0, 1, 2, 3] * 20], before=3)
+    assert nats.mean() < losses[0]
 
 
 def test_a_tiny_text_is_learned_by_heart():
@@ -308,10 +316,7 @@ def test_a_tiny_text_is_learned_by_heart():
     batches = WindowBatches(text, 20, stride=1, batch_size=10)
     model = stacked_lstm(VOCAB, 32, dropout=0.0, seed=1)
     model.compile(optimizer=keras.optimizers.AdamW(0.01), loss=keras.losses.SparseCategoricalCrossentropy(True))
-    passes = LSTMPasses(model)
-    training.fit(model, batches, passes=passes, epoch_ends=[600], chunk=100)
-    score = score_stream(passes.advance, text[1:], before=text[0], state=passes.initial_state(1), chunk=64)
-    assert score.chars == 59
-    late = score_stream(passes.advance, text[1:], before=text[0], state=passes.initial_state(1), chunk=59)
-    assert late.bits_per_char == pytest.approx(score.bits_per_char, rel=1e-4)
-    assert score.bits_per_char < 0.1
+    passes = ProseLSTM(model)
+    training.fit(passes, batches, epoch_ends=[600], chunk=100)
+    (nats,) = Scorer(passes, "/CPU:0").nats([text[1:]], before=text[0])
+    assert len(nats) == 59 and nats.mean() < 0.1 * np.log(2)

@@ -1,11 +1,10 @@
 """The fast passes over time: against the stock layers with a GradientTape, and against the oracle's equations."""
 
-from unittest import mock
+from functools import partial
 
 import numpy as np
 import pytest
 
-from kerasgen.models import backend
 from kerasgen.models.backend import keras, tf
 from kerasgen.models.simple_rnn_passes import simple_rnn_gradients
 from tests.support import oracle
@@ -13,7 +12,10 @@ from tests.support import oracle
 VOCAB, UNITS, STOP = 7, 12, 0
 PATHS = ["eager", "jit", "one kernel"]  # the last is what the command takes for single names of up to 64 units
 # one for all tests: a program for each shape
-compiled = {path: tf.function(simple_rnn_gradients, jit_compile=True) for path in PATHS[1:]}
+compiled = {
+    path: tf.function(partial(simple_rnn_gradients, small_loops_fused=path == "one kernel"), jit_compile=True)
+    for path in PATHS[1:]
+}
 
 
 def weights_of(seed=3, scale=0.4):
@@ -40,8 +42,7 @@ def fast(w, rows, state, dtype=tf.float64, path="eager"):
     """Ask the code under test: loss, list of gradients, last state; as NumPy."""
     function = compiled.get(path, simple_rnn_gradients)
     weights = [tf.constant(x, dtype) for x in oracle.keras_weights(w)]
-    with mock.patch.object(backend, "small_loops_fused", path == "one kernel"):  # it is looked at while tracing
-        loss, gradients, last = function(weights, tf.constant(rows), tf.constant(state, dtype))
+    loss, gradients, last = function(weights, tf.constant(rows), tf.constant(state, dtype))
     return [np.asarray(tf.cast(x, tf.float64)) for x in (loss, *gradients, last)]
 
 
