@@ -4,6 +4,8 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
+
 from kerasgen.metrics.score import Score
 
 
@@ -48,4 +50,4 @@ class NgramModel:
     def score(self, sequences: Iterable[Sequence[int]]) -> Score:
         """Score sequences of ids, each from its own beginning."""
         grams = [gram for sequence in sequences for gram in self._grams(sequence)]
-        return Score(-math.fsum(math.log(self.probability(*gram)) for gram in grams), len(grams))
+        return Score(np.array([-math.log(self.probability(*gram)) for gram in grams]))

@@ -1,12 +1,46 @@
 """How new a generated text is."""
 
+import hashlib
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 LONGEST = 5_000_000  # characters of a text whose copying is measured: the spans of longer ones take gigabytes
+DIGITS = 16  # hexadecimal, of a known text's hash: one false hit in 10^16 texts
+
+
+class KnownTexts:
+    """The texts that a model learned from, kept as hashes: ``text in known``.
+
+    Args:
+        hashes: of `DIGITS` hexadecimal digits each.
+    """
+
+    def __init__(self, hashes: Iterable[str] = ()):
+        self.hashes = frozenset(hashes)
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> "KnownTexts":
+        """Keep the hashes of some texts."""
+        return cls(map(_fingerprint, texts))
+
+    def __contains__(self, text: object) -> bool:
+        return isinstance(text, str) and _fingerprint(text) in self.hashes
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KnownTexts) and self.hashes == other.hashes
+
+    def __hash__(self) -> int:
+        return hash(self.hashes)
+
+
+def _fingerprint(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
 
 
 @dataclass(frozen=True)
@@ -23,12 +57,15 @@ class Novelty:
     distinct: float
     count: int
 
+    def __str__(self) -> str:
+        return f"of {self.count:,} names, {self.new:.1%} are new and {self.distinct:.1%} are different"
 
-def novelty(texts: Sequence[str], is_known: Callable[[str], bool]) -> Novelty:
+
+def novelty(texts: Sequence[str], known: Container[str]) -> Novelty:
     """Measure how many of the texts are new and how many are different."""
     if not texts:
         return Novelty(math.nan, math.nan, 0)
-    new = sum(not is_known(text) for text in texts)
+    new = sum(text not in known for text in texts)
     return Novelty(new / len(texts), len(set(texts)) / len(texts), len(texts))
 
 
@@ -47,6 +84,13 @@ class Copying:
     share: float
     words: float
     width: int
+
+    def sentence(self, name: str) -> str:
+        """Say so, but for the longest span itself; `name` is that of the text that was learned from."""
+        return (
+            f"novelty: {self.share:.1%} of its {self.width}-character spans and {self.words:.1%} of its words stand in "
+            f"{name}"
+        )
 
 
 def copying(generated: str, learned: str, width: int = 20) -> Copying:
@@ -78,3 +122,18 @@ def _known_words(text: str) -> frozenset[str]:
 
 def _words(text: str) -> list[str]:
     return re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", text)
+
+
+def unmeasured(learned: str, name: str) -> str:
+    """Say why copying is not measured, or nothing where it can be; `name` is that of the text `learned`."""
+    return f"novelty: not measured, since {name} has over {LONGEST:,} characters" if len(learned) > LONGEST else ""
+
+
+def mean_copying(found: Sequence[Copying]) -> Copying:
+    """Return the mean shares of several texts, and the longest span of all."""
+    return Copying(
+        max((one.longest for one in found), key=len),
+        sum(one.share for one in found) / len(found),
+        sum(one.words for one in found) / len(found),
+        found[0].width,
+    )
