@@ -11,14 +11,8 @@ from kerasgen.base.errors import BadInputError, FailedError, KerasgenError, Miss
 from kerasgen.base.files import bundled, checkout, sha256, whole
 
 _RAW = "https://raw.githubusercontent.com"
-
-
 _LARGEST = 16 * 1024 * 1024  # bytes that are downloaded at the most; the known corpora have less than 100,000
-
-
 _REDIRECTS = 5
-
-
 _WRONG = "the file there has the wrong sha256"
 
 

@@ -10,8 +10,6 @@ from kerasgen.text.order import Batches, Orders
 from kerasgen.text.vocab import CharVocab
 
 STOP = "\n"
-
-
 LONGEST_NAME = 256
 
 
@@ -104,10 +102,6 @@ class NameBatches(Batches):
     def steps_per_epoch(self) -> int:
         """The number of batches that one pass over the list takes, rounded up."""
         return -(-len(self.rows) // self.batch_size)
-
-    def order(self, epoch: int) -> np.ndarray:
-        """Return the order of a pass, ints ``(names,)``."""
-        return self._orders(epoch)
 
     def __call__(self, first: int, count: int) -> np.ndarray:
         """Return the batches of the steps ``first ... first + count - 1``, int32 ``(count, batch, time + 1)``."""

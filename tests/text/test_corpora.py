@@ -293,7 +293,7 @@ def test_a_cache_that_cannot_be_written_is_a_note(home, server, monkeypatch):
 
 FULL_DISK = """
 import os, resource
-from kerasgen import corpora
+from kerasgen.text import corpora
 corpora.KNOWN["dinos"] = corpora.KnownCorpus(os.environ["URL"], os.environ["SHA256"], "data/genera.txt")
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 text = corpora.read(None, default="dinos")
