@@ -1,321 +1,279 @@
-"""The one sampler of every model: a batch of texts at once, the whole generation in one compiled loop."""
+"""`Generator`: the one way to ask a model for text, for scores, and for the probabilities of what comes next."""
 
-import itertools
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Container, Iterator
+from dataclasses import replace
+from typing import Any, overload
 
 import numpy as np
 
-from kerasgen.base.errors import BadInputError, FailedError
-from kerasgen.generation.sampling import draw
-from kerasgen.models.backend import tf
+from kerasgen.base.errors import BadInputError
+from kerasgen.generation.loop import Loop, Start
+from kerasgen.generation.rows import Rows
+from kerasgen.generation.sampling import Sampling, require, require_whole
+from kerasgen.generation.scoring import Scorer
+from kerasgen.metrics.score import Score
+from kerasgen.text.folding import Folding, OnUnknown
 from kerasgen.text.vocab import CharVocab
 
-BLOCK = 1024  # rows that are drawn from one key; also the most that one program generates side by side
-
-
-GREEDY = 1e-30  # temperatures below are zero: single precision could not divide by them
-
-
-_SIZES = (1, 8, 64, BLOCK)  # programs are compiled for these numbers of rows
+FIRST_PIECE = 16  # characters of a stream's first piece
 
 
 class Generator:
-    """Generates texts with a model that steps with an explicit state.
+    """Generates and scores texts with a model of characters.
 
     A character is drawn by inverse CDF from one uniform number in [0, 1), which depends on (seed, row, position) alone:
-    neither on how many texts are asked for nor on their length.
+    neither on how many texts are asked for nor on their length. Where an argument of `generate` or `stream` is None,
+    `defaults` holds. What is lower-cased, replaced or left out of a given text is said by `folding`; if a character
+    was replaced or left out, a `UserWarning` says so.
 
     Args:
-        model: has ``initial_state(batch)``, giving the state (a tensor or a nest of them, batch first), and
-            ``step(ids (batch,), state)``, giving logits ``(batch, vocab)`` and the new state; id -1 is the zero input.
+        char_model: a model by the contract; `generate` and `stream` need its ``initial_state``, ``step`` and
+            ``compute_dtype``, `score` its ``logits``.
         vocab: its characters.
         start: the character that stands before a text; None for the zero input.
         stop: the character that ends a text; None where there is none.
-        is_known: tells whether a text is one that the model learned from.
+        known: the texts that the model learned from.
+        folding: how texts are read that have other characters.
+        defaults: how to sample where a call does not say.
+        length: how many characters to generate where texts have no stop character and a call does not say.
         card: what is known of the model, for people.
         device: TensorFlow's name of the device to compute on.
+
+    Attributes:
+        char_model: the model, by the contract.
+        vocab: its characters.
+        defaults: how it samples where a call does not say.
+        card: what is known of it.
     """
 
     def __init__(
         self,
-        model,
+        char_model: Any,
         vocab: CharVocab,
         *,
         start: str | None = None,
         stop: str | None = None,
-        is_known: Callable[[str], bool] = lambda text: False,
-        card: dict | None = None,
+        known: Container[str] = frozenset(),
+        folding: Folding = Folding(),  # noqa: B008  (frozen)
+        defaults: Sampling = Sampling(),  # noqa: B008  (frozen)
+        length: int = 400,
+        card: dict[str, Any] | None = None,
         device: str = "/CPU:0",
     ):
-        self.model, self.vocab, self.is_known, self.card, self.device = model, vocab, is_known, card or {}, device
+        self.char_model, self.vocab, self.known, self.folding = char_model, vocab, known, folding
+        self.defaults, self.length, self.card, self.device = defaults, length, card or {}, device
         self._start = -1 if start is None else vocab.encode(start)[0]
-        self._stop = -1 if stop is None else vocab.encode(stop)[0]
-        self._programs: dict[tuple, Callable] = {}
+        self._stop = stop
+        self._loop = Loop(char_model, len(vocab), -1 if stop is None else vocab.encode(stop)[0], device)
+        self._rows = Rows(self._loop, vocab)
+        self._scorer = Scorer(char_model, device)
+
+    @property
+    def model(self) -> Any:
+        """The Keras model."""
+        return self.char_model.keras_model()
+
+    @property
+    def step(self) -> Any:
+        """The compiled step that every generation is made of; see `kerasgen.generation.loop.Loop.step`."""
+        return self._loop.step
+
+    def __repr__(self) -> str:
+        try:
+            units = [hidden.shape[-1] for hidden in self.char_model.hidden(self.char_model.initial_state(1))]
+        except AttributeError:  # a model that generates need not have it
+            units = []
+        layers = f"{len(units)} x {units[0]}" if len(set(units)) == 1 < len(units) else " + ".join(map(str, units))
+        name = self.card.get("data", {}).get("name")
+        parts = [self.card.get("kind", ""), f"{layers} units" if layers else "", f"{len(self.vocab)} characters"]
+        parts.append(f"learned from {name}" if name else "")
+        return f"<Generator: {', '.join(filter(None, parts))}>"
 
     def generate(
         self,
         num_samples: int = 1,
         *,
         prefix: str = "",
-        temperature: float = 1.0,
+        temperature: float | None = None,
         top_k: int | None = None,
         top_p: float | None = None,
-        min_length: int = 0,
-        max_length: int = 50,
-        seed: int = 0,
+        min_length: int | None = None,
+        max_length: int | None = None,
+        seed: int | None = None,
         unique: bool = False,
         novel_only: bool = False,
         uniforms: np.ndarray | None = None,
+        on_unknown: OnUnknown | None = None,
     ) -> list[str]:
         """Generate texts, each up to the stop character (which is not part of it) or `max_length`.
 
         Args:
             num_samples: how many.
-            prefix: what each text begins with.
+            prefix: what each text begins with, after folding.
             temperature: the logits are divided by it; 0 takes the likeliest character.
             top_k: draw from the k likeliest characters only.
-            top_p: draw from the smallest set of likeliest characters that have this probability together (Holtzman et
-                al. 2020, "The curious case of neural text degeneration").
+            top_p: draw from the smallest set of likeliest characters that have this probability together.
             min_length: the fewest characters, `prefix` included.
-            max_length: the most characters, `prefix` included.
+            max_length: the most characters, `prefix` included; None for the default, which is the prefix and `length`
+                characters where texts have no stop character.
             seed: the same seed gives the same texts; text i of 100 is text i of 10.
             unique: leave out repetitions of a generated text.
             novel_only: leave out texts that the model learned from.
             uniforms: the numbers to draw with instead of those of `seed`, ``(num_samples, max_length)`` in [0, 1).
+            on_unknown: what to do with a character of the prefix that the model never saw: ``"error"``, ``"skip"`` or
+                ``"replace"`` (by the nearest known one).
 
         Raises:
             BadInputError: a value is outside its range, or the prefix has a character that the model never saw.
             FailedError: not enough different or new texts come out of the model.
         """
-        _check(num_samples, temperature, top_k, top_p, min_length, max_length, prefix, seed)
-        if uniforms is not None and np.shape(uniforms) != (num_samples, max_length):
-            raise BadInputError(f"uniforms must be {(num_samples, max_length)} numbers; received {np.shape(uniforms)}")
-        if self._stop >= 0 and self.vocab.chars[self._stop] in prefix:
-            raise BadInputError(f"a prefix must not hold the character that ends a text; received {prefix!r}")
-        prefix_ids = self.vocab.encode(prefix)
-        options = dict(temperature=temperature, top_k=top_k, top_p=top_p, min_length=min_length, max_length=max_length)
-        with tf.device(self.device):
-            start = self._after(prefix_ids)
-            if uniforms is not None:
-                return [prefix + text for text in self._rows(start, len(prefix_ids), 0, num_samples, uniforms, options)]
-            if not unique and not novel_only:
-                rows = self._endless(start, len(prefix_ids), num_samples, seed, options)
-                return [prefix + text for text in itertools.islice(rows, num_samples)]
-            return self._chosen(start, prefix, num_samples, seed, options, unique, novel_only)
+        require_whole("num_samples", num_samples, 1)
+        prefix = self._prefix(prefix, on_unknown)
+        if max_length is None and self._stop is None:
+            max_length = len(prefix) + self.length
+        sampling = self._sampling(
+            temperature=temperature, top_k=top_k, top_p=top_p, min_length=min_length, max_length=max_length, seed=seed
+        )
+        longest = sampling.max_length
+        require("max_length", longest, longest > len(prefix), f"more than the prefix's {len(prefix)} characters")
+        if uniforms is not None:
+            uniforms = np.asarray(uniforms)
+            if uniforms.shape != (num_samples, longest):
+                raise BadInputError(f"uniforms must be {(num_samples, longest)} numbers; received {uniforms.shape}")
+            wrong = uniforms[~((uniforms >= 0) & (uniforms < 1))]
+            require("uniforms", wrong[:1].tolist(), not wrong.size, "in [0, 1)")
+        start = self._begin(prefix)
+        if uniforms is not None:
+            texts = self._rows.drawn_with(uniforms, start, sampling)
+        elif unique or novel_only:
+            refused = self.known if novel_only else frozenset()
+            return self._rows.chosen(prefix, start, sampling, num_samples, unique, refused)
+        else:
+            texts = self._rows.texts(start, sampling, num_samples)
+        return [prefix + text for text in texts]
 
     def stream(
         self,
         prompt: str = "",
         *,
-        length: int = 400,
-        temperature: float = 0.7,
+        length: int | None = None,
+        temperature: float | None = None,
         top_k: int | None = None,
         top_p: float | None = None,
-        seed: int = 0,
-        piece: int = 16,
+        seed: int | None = None,
+        on_unknown: OnUnknown | None = None,
     ) -> Iterator[str]:
-        """Go on from a prompt, a few characters at a time: text 0 of what `generate` gives with that prefix.
+        """Continue a prompt piece by piece: text 0 of what `generate` gives with that prefix.
+
+        The first piece has 16 characters and comes at once; each further one is twice as long, up to 4096.
 
         Args:
             prompt: what was written before; it is not part of what is yielded.
-            length: how many characters to generate.
-            temperature: as for `generate`, like `top_k`, `top_p` and `seed`.
+            length: how many characters to generate; None for the generator's `length`.
+            temperature: as for `generate`, like the following.
             top_k: see `generate`.
             top_p: see `generate`.
             seed: see `generate`.
-            piece: how many characters come at once; it does not change the text.
+            on_unknown: see `generate`.
 
         Raises:
             BadInputError: a value is outside its range, or the prompt has a character that the model never saw.
         """
-        _check(1, temperature, top_k, top_p, 0, length, "", seed)
-        ids = self.vocab.encode(prompt)
-        options = dict(temperature=temperature, top_k=top_k, top_p=top_p, min_length=0, max_length=piece)
-        return self._pieces(ids, length, seed << 32, options)
-
-    def _pieces(self, ids, length, key, options):
-        with tf.device(self.device):
-            last, state = self._after(ids)
-        for first in range(0, length, options["max_length"]):
-            with tf.device(self.device):
-                position = len(ids) + first
-                out, last, state, done = self._call((last, state), position, key, 1, None, options)
-            new = out[0][: length - first]
-            yield self.vocab.decode(new)
-            if done[0]:
-                return
-            last = last[0]
-
-    def _chosen(self, start, prefix, num_samples, seed, options, unique, novel_only):
-        """Take texts in the order of their rows, leaving out what was not asked for."""
-        chosen: list[str] = []
-        seen: set[str] = set()
-        patience = 50 * BLOCK  # rows without a single fresh text; then there are hardly any more
-        since = 0
-        for text in self._endless(start, len(prefix), None, seed, options):
-            text = prefix + text
-            since += 1
-            if not (unique and text in seen) and not (novel_only and self.is_known(text)):
-                seen.add(text)
-                chosen.append(text)
-                since = 0
-            if len(chosen) == num_samples:
-                return chosen
-            if since == patience or (options["temperature"] < GREEDY and since):
-                break
-        raise FailedError(
-            f"the model gives only {len(chosen)} such texts of the {num_samples} asked for; "
-            "raise --temperature or ask for fewer"
+        length = self.length if length is None else length
+        require_whole("length", length, 1)
+        prompt = self._prefix(prompt, on_unknown)
+        sampling = self._sampling(
+            temperature=temperature, top_k=top_k, top_p=top_p, min_length=0, max_length=len(prompt) + length, seed=seed
         )
+        pieces = self._loop.pieces(self._begin(prompt), 1, int(sampling.seed) << 32, sampling, first=FIRST_PIECE)
+        return filter(None, (self.vocab.decode(piece[0]) for piece in pieces))
 
-    def _endless(self, start, offset, wanted, seed, options) -> Iterator[str]:
-        """Yield texts row by row; `wanted` tells how many will be taken, where that is known."""
-        for block in itertools.count():
-            count = BLOCK if wanted is None else min(BLOCK, max(1, wanted - block * BLOCK))
-            yield from self._rows(start, offset, (seed << 32) + block, count, None, options)
-
-    def _rows(self, start, offset, key, count, uniforms, options) -> list[str]:
-        """Generate the first `count` rows of a block."""
-        size = next(size for size in _SIZES if size >= min(count, BLOCK))
-        if uniforms is None:
-            return self._decode(self._run(start, offset, key, size, None, options)[:count])
-        texts: list[str] = []
-        for first in range(0, count, size):
-            part = np.zeros((size, options["max_length"]))
-            given = np.asarray(uniforms)[first : first + size]
-            part[: len(given), : given.shape[1]] = given
-            texts += self._decode(self._run(start, offset, key, size, part, options)[: len(given)])
-        return texts
-
-    def _run(self, start, offset, key, size, uniforms, options):
-        """Generate whole texts; return the new ids, int32 ``(size, max_length - offset)``, -1 after a text's end."""
-        ids, *_ = self._call(start, offset, key, size, uniforms, {**options, "end": options["max_length"]})
-        return np.ascontiguousarray(ids[:, : options["max_length"] - offset])
-
-    def _call(self, start, offset, key, size, uniforms, options):
-        """Call the compiled loop once, from the position `offset` on.
-
-        Returns:
-            The new ids ``(size, max_length)``, the last ids ``(size,)``, the state, and which texts have ended.
-        """
-        form = (size, options["max_length"], options["top_k"], options["top_p"], options["temperature"] < GREEDY)
-        if (*form, uniforms is None) not in self._programs:
-            self._programs[(*form, uniforms is None)] = self._compile(*form)
-        last, state = start
-        dtype = self._float
-        given = None if uniforms is None else tf.constant(uniforms.T, dtype)  # (max_length, size)
-        ids, last, state, done = self._programs[(*form, uniforms is None)](
-            tf.constant(last),
-            state,
-            tf.constant(offset),
-            tf.constant(options.get("end", offset + options["max_length"])),
-            tf.constant(np.uint64(key).astype(np.int64)),
-            tf.constant(max(options["temperature"], GREEDY), dtype),
-            tf.constant(options["min_length"]),
-            given,
-        )
-        return ids.numpy(), last.numpy(), state, done.numpy()
-
-    @property
-    def _float(self):
-        return tf.float64 if self.model.compute_dtype == "float64" else tf.float32
-
-    def _compile(self, size, max_length, top_k, top_p, greedy):
-        step, stop, dtype = self.step, self._stop, self._float
-        rows = size // 2 if size == BLOCK else size  # a block is two programs side by side: a core each
-
-        def loop(first, last, state, offset, end, key, temperature, min_length, uniforms):
-            state = tf.nest.map_structure(lambda s: tf.repeat(s, rows, axis=0), state)
-
-            def body(position, ids, state, done, out):
-                if uniforms is None:
-                    seed = tf.stack([key, tf.cast(position, tf.int64)])
-                    uniform = tf.random.stateless_uniform((size,), seed, alg="philox", dtype=dtype)
-                else:
-                    uniform = tf.gather(uniforms, position)
-                ids, state = step(
-                    ids, state, tf.slice(uniform, [first], [rows]), temperature, stop_allowed=position >= min_length,
-                    top_k=top_k, top_p=top_p, greedy=greedy,
-                )  # fmt: skip
-                done = done | (ids == stop)
-                out = tf.tensor_scatter_nd_update(out, [[position - offset]], tf.where(done, -1, ids)[None])
-                return position + 1, ids, state, done, out
-
-            out = tf.fill((max_length, rows), -1)
-            going = lambda position, ids, state, done, out: (position < end) & ~tf.reduce_all(done)  # noqa: E731
-            start = (offset, tf.fill((rows,), last), state, tf.zeros((rows,), tf.bool), out)
-            _, ids, state, done, out = tf.while_loop(going, body, start)
-            return tf.transpose(out), ids, state, done
-
-        compiled = tf.function(loop, jit_compile=True)
-
-        def all_rows(*given):
-            parts = [compiled(tf.constant(first), *given) for first in range(0, size, rows)]
-            return tf.nest.map_structure(lambda *part: tf.concat(part, axis=0), *parts)
-
-        return tf.function(all_rows)
-
-    def _after(self, prefix_ids: list[int]):
-        """Return what generating starts from: the last id before it and the state before that id, batch 1."""
-        ids = [self._start, *prefix_ids]
-        room = 1 << (len(ids) - 1).bit_length()
-        padded = np.full((room,), -1, np.int32)
-        padded[: len(ids)] = ids
-        if ("prefix", room) not in self._programs:
-            self._programs["prefix", room] = tf.function(self._prefill, jit_compile=True)
-        state = self._programs["prefix", room](tf.constant(padded), tf.constant(len(prefix_ids)))
-        return ids[-1], state
-
-    def _prefill(self, ids, count):
-        def body(i, state):
-            return i + 1, self.model.step(tf.gather(ids, i)[None], state)[1]
-
-        return tf.while_loop(lambda i, state: i < count, body, (tf.constant(0), self.model.initial_state(1)))[1]
-
-    @tf.function
-    def step(self, ids, state, uniform, temperature, stop_allowed=True, top_k=None, top_p=None, greedy=False):
-        """Draw the next characters: the one step that every generation is made of.
+    def next_probabilities(self, text: str = "", *, on_unknown: OnUnknown | None = None) -> dict[str, float]:
+        """Return the probability of every character after a text, likeliest first: the model's own distribution.
 
         Args:
-            ids: int32 ``(batch,)``, the last characters; -1 is the zero input.
-            state: the model's state.
-            uniform: ``(batch,)`` in [0, 1).
-            temperature: positive scalar.
-            stop_allowed: bool scalar; where False, the stop character has no probability.
-            top_k: an int or None.
-            top_p: a float or None.
-            greedy: take the likeliest character instead.
+            text: what was written before.
+            on_unknown: as for `generate`.
 
         Returns:
-            The new ids ``(batch,)`` and the new state.
+            All characters, the stop character included, with their probabilities at temperature 1.
+
+        Raises:
+            BadInputError: the text has a character that the model never saw.
         """
-        logits, state = self.model.step(ids, state)
-        logits = tf.cast(logits, self._float)
-        if self._stop >= 0:
-            forbidden = (tf.range(len(self.vocab)) == self._stop) & ~tf.convert_to_tensor(stop_allowed)
-            logits = tf.where(forbidden, logits.dtype.min, logits)
-        if greedy:
-            return tf.argmax(logits, axis=-1, output_type=tf.int32), state
-        probs = tf.nn.softmax(logits / tf.cast(temperature, logits.dtype))
-        return draw(probs, tf.cast(uniform, probs.dtype), top_k=top_k, top_p=top_p), state
+        logits = self._loop.logits(self._begin(self._prefix(text, on_unknown)))
+        probs = np.exp(logits - logits.max())
+        probs /= probs.sum()
+        order = np.argsort(-probs, kind="stable").tolist()
+        return {self.vocab.chars[i]: float(probs[i]) for i in order}
 
-    def _decode(self, ids: np.ndarray) -> list[str]:
-        if "\0" in self.vocab:
-            return [self.vocab.decode(row) for row in ids]
-        table = np.array([*self.vocab.chars, "\0"])  # the last entry is that of id -1; NumPy drops NULs at the end
-        return table[ids].view(f"<U{ids.shape[1]}")[:, 0].tolist() if ids.size else [""] * len(ids)
+    @overload
+    def score(self, text: str, *, on_unknown: OnUnknown | None = None) -> Score: ...
 
+    @overload
+    def score(self, text: list[str] | tuple[str, ...], *, on_unknown: OnUnknown | None = None) -> list[Score]: ...
 
-def _check(num_samples, temperature, top_k, top_p, min_length, max_length, prefix, seed):
-    rules = [
-        ("num_samples", num_samples, num_samples >= 1, "at least 1"),
-        ("temperature", temperature, 0 <= temperature < float("inf"), "zero (greedy) or a positive number"),
-        ("seed", seed, 0 <= seed < 2**32, "between 0 and 4294967295"),
-        ("top_k", top_k, top_k is None or top_k >= 1, "at least 1"),
-        ("top_p", top_p, top_p is None or 0 < top_p <= 1, "above 0 and at most 1"),
-        ("max_length", max_length, max_length > len(prefix), f"more than the prefix's {len(prefix)} characters"),
-        ("min_length", min_length, 0 <= min_length <= max_length, f"between 0 and the maximum of {max_length}"),
-    ]
-    for name, value, holds, rule in rules:
-        if not holds:
-            raise BadInputError(f"{name} must be {rule}; received {value}")
+    def score(
+        self, text: str | list[str] | tuple[str, ...], *, on_unknown: OnUnknown | None = None
+    ) -> Score | list[Score]:
+        """Score a text, or each of several: how well the model predicts every character.
+
+        Args:
+            text: one text or a list. Where texts have a stop character, a text is one item, or several with that
+                character between them; each is read from its own beginning, and its stop character counts. Else it is
+                one stream, with the state carried along.
+            on_unknown: as for `generate`.
+
+        Returns:
+            The `Score` of the text, or a list of them.
+
+        Raises:
+            BadInputError: a text is empty or has a character that the model never saw.
+        """
+        texts = [text] if isinstance(text, str) else list(text)
+        items = []
+        for one in texts:
+            items.append(self._items(self._read(one, on_unknown, level=3)))
+        nats = iter(self._scorer.nats([ids for each in items for ids in each], self._start))
+        scores = [Score(np.concatenate([next(nats) for _ in each])) for each in items]
+        return scores[0] if isinstance(text, str) else scores
+
+    def fold(self, text: str, on_unknown: OnUnknown | None = None) -> str:
+        """Return a text in the characters that the model knows, and warn if one was replaced or left out.
+
+        Args:
+            text: as someone typed it.
+            on_unknown: ``"error"``, ``"skip"`` or ``"replace"``; None for that of the generator's `folding`.
+
+        Raises:
+            BadInputError: the text has a character that the model never saw, and that is an error.
+        """
+        return self._read(text, on_unknown, level=3)
+
+    def _read(self, text: str, on_unknown: OnUnknown | None, level: int) -> str:
+        """Fold a text; the warning points `level` frames up from here, to the caller's own line."""
+        folding = self.folding if on_unknown is None else replace(self.folding, on_unknown=on_unknown)
+        folded = folding.fold(text, self.vocab)
+        if changes := folding.changes(text, self.vocab):
+            warnings.warn(changes, UserWarning, stacklevel=level)
+        return folded
+
+    def _prefix(self, text: str, on_unknown: OnUnknown | None) -> str:
+        folded = self._read(text, on_unknown, level=4)
+        if self._stop is not None and self._stop in folded:
+            raise BadInputError(f"a prefix must not hold the character that ends a text; received {text!r}")
+        return folded
+
+    def _items(self, text: str) -> list[list[int]]:
+        """Return the sequences of ids that a text is scored as."""
+        parts = [text] if self._stop is None else [part + self._stop for part in text.split(self._stop) if part]
+        if not any(parts):
+            raise BadInputError(f"a text to score must have at least one character; received {text!r}")
+        return [self.vocab.encode(part) for part in parts]
+
+    def _sampling(self, **given: Any) -> Sampling:
+        return replace(self.defaults, **{key: value for key, value in given.items() if value is not None})
+
+    def _begin(self, prefix: str) -> Start:
+        return self._loop.begin([self._start, *self.vocab.encode(prefix)])

@@ -1,31 +1,67 @@
-"""Probabilities to characters."""
+"""`Sampling`: how characters are drawn, and how many; imports no TensorFlow."""
 
-from kerasgen.models.backend import tf
+import sys
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+from kerasgen.base.errors import BadInputError
+
+GREEDY = 1e-30  # temperatures below are zero: single precision could not divide by them
 
 
-def draw(probs, uniform, *, top_k: int | None = None, top_p: float | None = None):
-    """Draw ids by inverse CDF: the first whose cumulated probability exceeds the uniform number.
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How characters are drawn, and how many.
 
-    It is what ``np.random.choice(range(n), p=p)`` does with one number of its generator.
+    Attributes:
+        temperature: the logits are divided by it; 0 takes the likeliest character (greedy).
+        top_k: draw from the k likeliest characters only (all those as likely as the k-th); None for all.
+        top_p: draw from the smallest set of likeliest characters that have this probability together (Holtzman et al.
+            2020, "The curious case of neural text degeneration"); None for all.
+        min_length: the fewest characters, the prefix included.
+        max_length: the most characters, the prefix included.
+        seed: the same seed gives the same texts.
 
-    Args:
-        probs: ``(batch, vocab)``; rows need not add up to 1.
-        uniform: ``(batch,)`` in [0, 1).
-        top_k: keep the k likeliest only (all those as likely as the k-th).
-        top_p: keep the smallest set of likeliest ids with this probability together.
-
-    Returns:
-        int32 ``(batch,)``.
+    Raises:
+        BadInputError: a value is outside its range.
     """
-    if top_k is not None and top_k < probs.shape[-1]:
-        least = tf.math.top_k(probs, top_k).values[:, -1:]
-        probs = tf.where(probs >= least, probs, 0)
-    if top_p is not None and top_p < 1:
-        ordered = tf.sort(probs, direction="DESCENDING")
-        before = tf.cumsum(ordered, axis=-1, exclusive=True)
-        inside = (before == 0) | (before < tf.cast(top_p, probs.dtype) * tf.reduce_sum(probs, axis=-1, keepdims=True))
-        least = tf.reduce_min(tf.where(inside, ordered, probs.dtype.max), axis=-1, keepdims=True)
-        probs = tf.where(probs >= least, probs, 0)
-    cdf = tf.cumsum(probs, axis=-1)
-    below = cdf / cdf[:, -1:] <= uniform[:, None]
-    return tf.reduce_sum(tf.cast(below, tf.int32), axis=-1)
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    min_length: int = 0
+    max_length: int = 50
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        top_k, top_p, least, most = self.top_k, self.top_p, self.min_length, self.max_length
+        require("temperature", self.temperature, _real(self.temperature, 0), "zero (greedy) or a positive number")
+        require("seed", self.seed, _whole(self.seed, 0, 2**32 - 1), "between 0 and 4294967295")
+        require("top_k", top_k, top_k is None or _whole(top_k, 1), "at least 1")
+        require("top_p", top_p, top_p is None or _real(top_p, 0, 1) and top_p > 0, "above 0 and at most 1")
+        require("max_length", most, _whole(most, 1), "at least 1")
+        require("min_length", least, _whole(least, 0, most), f"between 0 and the maximum of {most}")
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the likeliest character is taken, without a draw."""
+        return self.temperature < GREEDY
+
+
+def require(name: str, value: object, holds: bool, rule: str) -> None:
+    """Raise a `BadInputError` with rule and value unless the rule holds."""
+    if not holds:
+        raise BadInputError(f"{name} must be {rule}; received {value!r}")
+
+
+def require_whole(name: str, value: object, least: int) -> None:
+    """Raise a `BadInputError` unless a value is a whole number, `least` at the fewest."""
+    require(name, value, _whole(value, least), f"at least {least}")
+
+
+def _whole(value: object, least: int, most: int = sys.maxsize) -> bool:
+    return isinstance(value, Integral) and least <= int(value) <= most
+
+
+def _real(value: object, least: float, most: float = sys.float_info.max) -> bool:
+    return isinstance(value, Real) and least <= float(value) <= most

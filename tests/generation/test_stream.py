@@ -1,19 +1,15 @@
 """Streaming: a piece at a time what `generate` gives at once; a toy model, so that every text can be read."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 from kerasgen.base.errors import BadInputError
 from kerasgen.generation.generator import Generator
+from kerasgen.generation.sampling import Sampling
 from kerasgen.models.backend import tf
-from kerasgen.models.prose import LSTMPasses, stacked_lstm
-from kerasgen.text.vocab import CharVocab
-from tests.conftest import ROOT
+from tests.generation.toys import LETTERS, Spells, generator, small_poet
 
-VOCAB = CharVocab("\n abcdefgh")
+VOCAB = LETTERS
 
 
 class Alphabet:
@@ -31,12 +27,12 @@ class Alphabet:
 
 @pytest.fixture(scope="module")
 def toy():
-    return Generator(Alphabet(), VOCAB, start="\n")
+    return Generator(Alphabet(), VOCAB, start="\n", defaults=Sampling(temperature=0.7))
 
 
 @pytest.fixture(scope="module")
 def poet():
-    return Generator(LSTMPasses(stacked_lstm(len(VOCAB), 8, seed=4)), VOCAB, start="\n")
+    return small_poet()
 
 
 def streamed(generator, *arguments, **options):
@@ -57,16 +53,18 @@ def test_the_same_with_an_lstm(poet):
         assert "cab" + streamed(poet, "cab", length=40, **options) == whole
 
 
-def test_the_size_of_the_pieces_does_not_show(toy, poet):
-    for generator in (toy, poet):
-        texts = {streamed(generator, "face", length=45, piece=size, seed=5) for size in (1, 4, 16, 45, 100)}
-        assert len(texts) == 1
-
-
-def test_pieces_come_one_by_one(toy):
-    pieces = toy.stream("a", length=10, piece=4)
+def test_pieces_grow_from_sixteen_characters_and_are_the_whole_text(toy):
+    pieces = toy.stream("face", length=20_000, seed=5)
     assert iter(pieces) is pieces
-    assert [len(piece) for piece in pieces] == [4, 4, 2]
+    pieces = list(pieces)
+    growing = [16 * 2**n for n in range(9)]
+    assert [len(piece) for piece in pieces] == [*growing, *[4096] * 2, 20_000 - sum(growing) - 2 * 4096]
+    assert ["face" + "".join(pieces)] == toy.generate(prefix="face", max_length=20_004, seed=5)
+
+
+def test_a_stream_ends_with_the_stop_character():
+    assert "".join(generator(model=Spells, stop=".").stream("a")) == "bc"
+    assert list(generator(model=Spells, stop=".").stream("abc")) == []
 
 
 @pytest.mark.parametrize("length", [1, 15, 16, 17, 33])
@@ -97,12 +95,14 @@ def test_no_prompt_follows_the_start(toy):
     ("options", "words"),
     [
         (dict(length=0), "0"),
+        (dict(length=1.5), "length"),
         (dict(temperature=-1), "temperature"),
         (dict(temperature=float("nan")), "temperature"),
         (dict(top_k=0), "top_k"),
         (dict(top_p=0.0), "top_p"),
         (dict(seed=-1), "seed"),
         (dict(prompt="a€"), "'€'"),
+        (dict(prompt="a", on_unknown="guess"), "on_unknown"),
     ],
 )
 def test_bad_values_are_refused_at_once_and_not_at_the_first_piece(toy, options, words):
@@ -110,21 +110,11 @@ def test_bad_values_are_refused_at_once_and_not_at_the_first_piece(toy, options,
         toy.stream(**options)
 
 
-def test_the_same_seed_gives_the_same_text_in_a_fresh_process(poet):
-    code = (
-        "from tests.test_stream import *\n"
-        "poet = Generator(LSTMPasses(stacked_lstm(len(VOCAB), 8, seed=4)), VOCAB, start='\\n')\n"
-        "print(repr(streamed(poet, 'egg', length=60, seed=11)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=100)
-    assert done.stdout.strip() == repr(streamed(poet, "egg", length=60, seed=11)), done.stderr
-
-
 def test_drawing_follows_the_distribution(toy):
     """The first character of many texts comes as often as its probability says."""
     first = [text[1] for text in toy.generate(4000, prefix="a", max_length=2, temperature=1.0)]
     state = (tf.one_hot([VOCAB.encode("\n")[0]], len(VOCAB)),)  # the start has been read as well
-    logits = np.asarray(toy.model.step(tf.constant(VOCAB.encode("a")), state)[0])[0]
+    logits = np.asarray(toy.char_model.step(tf.constant(VOCAB.encode("a")), state)[0])[0]
     probs = np.exp(logits) / np.exp(logits).sum()
     for char, p in zip(VOCAB.chars, probs.tolist(), strict=True):
         assert first.count(char) / 4000 == pytest.approx(p, abs=4 * (p * (1 - p) / 4000) ** 0.5)

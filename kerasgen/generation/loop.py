@@ -1,0 +1,220 @@
+"""The compiled loop: many texts side by side, a stretch of characters a call, the state carried from call to call."""
+
+import functools
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kerasgen.generation.chain import WAYS, Knobs, drawn, forbid, knobs, way
+from kerasgen.generation.sampling import Sampling
+from kerasgen.models.backend import cores, tf
+
+BLOCK = 1024  # rows that are drawn from one key; also the most that one program generates side by side
+BUFFERS = {1: 16384, 8: 4096, 64: 512, BLOCK: 128}  # characters a call, by the rows that programs are compiled for
+PIECE = 4096  # characters that are read in one call, and the most of a stream's piece
+_MOST_PARTS = 8  # of a block, a core each: smaller ones would be slower in sum
+
+
+class Start(NamedTuple):
+    """Where a text stands that is to be continued.
+
+    Attributes:
+        last: the id of its last character, not yet read; -1 is the zero input.
+        state: the model's state before that, batch 1.
+        position: how many characters it has.
+    """
+
+    last: int
+    state: Any
+    position: int
+
+
+class Loop:
+    """The programs that generate with one model: one for each number of rows, whatever the sampling and the lengths.
+
+    Args:
+        char_model: has ``initial_state(batch)``, ``step(ids, state)`` and ``compute_dtype``.
+        vocab_size: the number of characters.
+        stop: the id that ends a text; -1 for none.
+        device: TensorFlow's name of the device to compute on.
+    """
+
+    def __init__(self, char_model: Any, vocab_size: int, stop: int, device: str):
+        self._model, self._vocab_size, self._stop, self._device = char_model, vocab_size, stop, device
+        self._dtype = tf.float64 if char_model.compute_dtype == "float64" else tf.float32
+        self._parts = 1 << (min(cores(), _MOST_PARTS).bit_length() - 1) if "CPU" in device else 1
+        self._programs: dict[int, Any] = {}
+        self._read = tf.function(self._reading, jit_compile=True, autograph=False)
+        self._peek = tf.function(char_model.step, jit_compile=True, autograph=False)
+
+    def begin(self, ids: list[int]) -> Start:
+        """Read the beginning of a text.
+
+        Args:
+            ids: what stands before the text (-1 for the zero input), then the text.
+        """
+        before = len(ids) - 1
+        with tf.device(self._device):
+            state = self._model.initial_state(1)
+            for first in range(0, before, PIECE):
+                given = ids[first : min(first + PIECE, before)]
+                padded = np.full((PIECE,), -1, np.int32)
+                padded[: len(given)] = given
+                state = self._read(tf.constant(padded), tf.constant(len(given)), state)
+        return Start(ids[-1], state, before)
+
+    def logits(self, start: Start) -> np.ndarray:
+        """Return the logits of what follows, float64 ``(vocab,)``."""
+        with tf.device(self._device):
+            logits, _ = self._peek(tf.constant([start.last]), start.state)
+            return tf.cast(logits[0], tf.float64).numpy()
+
+    def pieces(
+        self,
+        start: Start,
+        rows: int,
+        key: int,
+        sampling: Sampling,
+        *,
+        uniforms: np.ndarray | None = None,
+        first: int | None = None,
+    ) -> Iterator[np.ndarray]:
+        """Generate texts side by side, piece by piece, the state carried from one to the next.
+
+        Args:
+            start: from `begin`; all texts continue it.
+            rows: how many texts, one of `BUFFERS`.
+            key: with a row's number and the position, what a draw depends on.
+            sampling: its seed is not looked at.
+            uniforms: the numbers to draw with instead, ``(rows, max_length)``.
+            first: how long the first piece is; each further one is twice as long, up to `PIECE`. None for pieces as
+                long as can be. It changes no text.
+
+        Yields:
+            New ids, int32 ``(rows, characters)``, -1 after a text's end.
+        """
+        if rows not in self._programs:
+            self._programs[rows] = self._compile(rows)
+        program, longest, position = self._programs[rows], BUFFERS[rows], start.position
+        real = self._dtype.as_numpy_dtype
+        temperature, top_k, top_p = knobs(sampling, self._vocab_size, real)
+        with tf.device(self._device):
+            settings = tf.constant(np.array([temperature, top_p], real))
+            ids, done = tf.constant(np.full(rows, start.last, np.int32)), tf.constant(np.zeros(rows, bool))
+            state = start.state
+            if rows > 1:
+                state = tf.nest.map_structure(lambda x: tf.broadcast_to(x, (rows, *x.shape[1:])), state)
+        size = first or longest
+        while position < sampling.max_length:
+            count = min(size, sampling.max_length - position)
+            given = None if uniforms is None else _padded(uniforms[:, position : position + count].T, longest, real)
+            numbers = np.array([0, key, position, count, sampling.min_length, top_k], np.uint64).astype(np.int64)
+            with tf.device(self._device):
+                out, ids, state, done = program(ids, state, done, tf.constant(numbers), settings, given)
+            yield out.numpy()[:count].T
+            if done.numpy().all():
+                return
+            position += count
+            size = min(2 * size, PIECE) if first else longest
+
+    def _compile(self, rows):
+        """Return the program of so many rows; a block is cut into parts that are computed side by side, a core each."""
+        program = tf.function(functools.partial(self._loop, rows), jit_compile=True, autograph=False)
+        parts = self._parts if rows == BLOCK else 1
+        if parts == 1:
+            return program
+
+        def side_by_side(ids, state, done, numbers, *others):
+            share, found = rows // parts, []
+            for part in range(parts):
+                cut = slice(part * share, (part + 1) * share)
+                own = tf.nest.map_structure(lambda x: x[cut], (ids, state, done))  # noqa: B023
+                marked = tf.concat([tf.constant([part], tf.int64), numbers[1:]], axis=0)
+                found.append(program(*own, marked, *others))
+            outs, *rest = zip(*found, strict=True)
+            joined = [tf.nest.map_structure(lambda *xs: tf.concat(xs, axis=0), *each) for each in rest]
+            return tf.concat(outs, axis=1), *joined
+
+        return tf.function(side_by_side, autograph=False)
+
+    def _loop(self, rows, ids, state, done, numbers, settings, uniforms):
+        """Generate a piece of as many texts as there are `ids`, in one of the `WAYS`.
+
+        Args:
+            rows: how many texts there are in all, a draw for each.
+            ids: int32 ``(own,)``, the last characters.
+            state: the model's before them.
+            done: bool ``(own,)``.
+            numbers: int64: which part this is, the key, the position, how many characters, `min_length`, `top_k`.
+            settings: temperature and `top_p`.
+            uniforms: ``(buffer, rows)`` or None.
+
+        Returns:
+            New ids ``(buffer, own)``, then `ids`, `state` and `done` as they are now.
+        """
+        (part, key, position, count, min_length, top_k), (share,) = tf.unstack(numbers), ids.shape
+        count = tf.cast(count, tf.int32)
+        turned = Knobs(settings[0], tf.cast(top_k, tf.int32), settings[1])
+
+        def going(t, ids, state, done, out):
+            return (t < count) & ~tf.reduce_all(done)
+
+        def run(way):
+            def body(t, ids, state, done, out):
+                here = position + tf.cast(t, tf.int64)
+                if uniforms is None:
+                    seed = tf.stack([key, here])
+                    uniform = tf.random.stateless_uniform((rows,), seed, alg="philox", dtype=self._dtype)
+                else:
+                    uniform = tf.gather(uniforms, t)
+                # A slice would do as well, but for it XLA would compile the program anew for each value of `numbers`.
+                uniform = tf.gather(tf.reshape(uniform, (rows // share, share)), part)
+                ids, state = self.step(ids, state, uniform, *turned, stop_allowed=here >= min_length, way=way)
+                done = done | (ids == self._stop)
+                out = tf.tensor_scatter_nd_update(out, [[t]], tf.where(done, -1, ids)[None])
+                return t + 1, tf.ensure_shape(ids, (share,)), state, done, out
+
+            start = (tf.constant(0), ids, state, done, tf.fill((BUFFERS[rows], share), -1))
+            _, *after, out = tf.while_loop(going, body, start)
+            return out, *after
+
+        # The choice stands outside of the loop, so that no character pays for it.
+        return tf.switch_case(way(turned, self._vocab_size), [functools.partial(run, each) for each in WAYS])
+
+    def _reading(self, ids, count, state):
+        def body(i, state):
+            return i + 1, self._model.step(tf.gather(ids, i)[None], state)[1]
+
+        return tf.while_loop(lambda i, state: i < count, body, (tf.constant(0), state))[1]
+
+    @functools.partial(tf.function, autograph=False)
+    def step(self, ids, state, uniform, temperature, top_k=1, top_p=1.0, stop_allowed=True, way=drawn):
+        """Draw the next characters: the one step that every generation is made of.
+
+        Args:
+            ids: int32 ``(batch,)``, the last characters; -1 is the zero input.
+            state: the model's state.
+            uniform: ``(batch,)`` in [0, 1).
+            temperature: positive scalar.
+            top_k: int scalar, looked at by the way `limited` only.
+            top_p: scalar, looked at by the way `limited` only.
+            stop_allowed: bool scalar; where False, the stop character has no probability.
+            way: one of `WAYS`.
+
+        Returns:
+            The new ids ``(batch,)`` and the new state.
+        """
+        logits, state = self._model.step(ids, state)
+        logits = tf.ensure_shape(tf.cast(logits, self._dtype), (None, self._vocab_size))
+        if self._stop >= 0:
+            logits = forbid(logits, self._stop, ~tf.convert_to_tensor(stop_allowed))
+        temperature, top_p = tf.cast(temperature, logits.dtype), tf.cast(top_p, logits.dtype)
+        return way(logits, tf.cast(uniform, logits.dtype), Knobs(temperature, top_k, top_p)), state
+
+
+def _padded(numbers, length, dtype):
+    """Return numbers ``(time, rows)`` as a tensor ``(length, rows)``."""
+    padded = np.zeros((length, numbers.shape[1]), dtype)
+    padded[: len(numbers)] = numbers
+    return tf.constant(padded)
