@@ -1,4 +1,4 @@
-"""What a model file must be before anything of it is used: a file of unknown origin gets no further than this room.
+"""What a model file must be before anything of it is used: a file of unknown origin gets no further than this module.
 
 Whoever makes a file can make its checksums, too. So the structure itself is held against what kerasgen writes: four
 plain members, JSON without surprises, HDF5 that is nothing but groups and plain arrays. No name in the file is ever
@@ -19,29 +19,13 @@ from pathlib import Path
 from typing import Any
 
 CONTENT, CONFIG, WEIGHTS = "kerasgen.json", "config.json", "model.weights.h5"
-
-
 MEMBERS = {CONTENT, CONFIG, WEIGHTS, "metadata.json"}
-
-
 _LARGEST_FILE = 2**31 - 1  # bytes; archives beyond have a second directory, which is neither written nor read here
-
-
 _LARGEST_CONTENT = 32 * 1024 * 1024  # bytes, unpacked: the hashes of two million texts
-
-
 _LARGEST_CONFIG = 1024 * 1024  # bytes; ours have 6,000
-
-
 _MOST_VALUES = 2_000_000  # in a JSON text; each takes up to 100 bytes of memory
-
-
 _DIRECTORY = 4096  # bytes of the archive's list of members; ours take 300
-
-
 _OBJECTS = 500  # groups and arrays of an HDF5 file; ours have 50
-
-
 _FRAMEWORK = 256 * 1024  # bytes of an HDF5 file that are no numbers; ours have 40,000
 
 
@@ -50,7 +34,7 @@ class Refused(Exception):
 
 
 @contextlib.contextmanager
-def archive(path: Path) -> Iterator[zipfile.ZipFile]:
+def opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open an archive whose members are plain: few, apart from each other, of bounded size, never encrypted or linked.
 
     Raises:
@@ -71,13 +55,13 @@ def archive(path: Path) -> Iterator[zipfile.ZipFile]:
             raise Refused("is damaged or no .keras file of kerasgen: it does not end like one")
         if length > _DIRECTORY:
             raise Refused("has members that kerasgen never writes: their list alone is longer than ours")
-        with zipfile.ZipFile(file) as opened:
-            _check_members(opened, start)
-            yield opened
+        with zipfile.ZipFile(file) as members:
+            _check_members(members, start)
+            yield members
 
 
-def _check_members(opened: zipfile.ZipFile, end: int) -> None:
-    infos = sorted(opened.infolist(), key=lambda info: info.header_offset)
+def _check_members(members: zipfile.ZipFile, end: int) -> None:
+    infos = sorted(members.infolist(), key=lambda info: info.header_offset)
     names = [info.filename for info in infos]
     if len(set(names)) < len(names):
         raise Refused(f"has a member twice: {sorted(names)!r:.200}")
@@ -95,29 +79,29 @@ def _check_members(opened: zipfile.ZipFile, end: int) -> None:
             raise Refused(f"has the member {name} inside of another")
 
 
-def check_names(opened: zipfile.ZipFile) -> None:
+def check_names(members: zipfile.ZipFile) -> None:
     """Refuse an archive of other members than ours.
 
     Raises:
         Refused: one is missing, or one is too many.
     """
-    names = set(opened.namelist())
+    names = set(members.namelist())
     if missing := MEMBERS - names:
         raise Refused(f"is damaged: it has no {' and no '.join(sorted(missing))}")
     if names > MEMBERS:
         raise Refused(f"has members that kerasgen never writes: {sorted(names - MEMBERS)!r:.200}")
 
 
-def read(opened: zipfile.ZipFile, name: str) -> bytes:
+def read(members: zipfile.ZipFile, name: str) -> bytes:
     """Read a member, never more than its noted size, whatever is packed into it."""
-    info = opened.getinfo(name)
-    with opened.open(info) as member:
+    info = members.getinfo(name)
+    with members.open(info) as member:
         return member.read(info.file_size + 1)  # without a number, zipfile would unpack first and count then
 
 
-def digest(opened: zipfile.ZipFile, name: str) -> str:
+def digest(members: zipfile.ZipFile, name: str) -> str:
     """Return the SHA-256 of a member in hexadecimal, without holding all of it."""
-    with opened.open(name) as member:
+    with members.open(name) as member:
         return hashlib.file_digest(member, "sha256").hexdigest()  # type: ignore[arg-type]
 
 

@@ -9,15 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from kerasgen.metrics.novelty import DIGITS
 from kerasgen.modelfile.archive import CONFIG, Refused
 from kerasgen.text.vocab import CharVocab
 
-HASH = 16  # hexadecimal digits of a known text's hash: one false hit in 10^16 texts
-
-
 _LARGEST_COUNT = 2**24  # of units, characters or rows; the file must have as many weights, too
-
-
 _CLASSES = {
     "builtins": {"function"},
     "keras": {"Sequential", "DTypePolicy"},
@@ -29,14 +25,8 @@ _CLASSES = {
     "kerasgen.models": {"NameRNN"},  # where it stood in format 1
     "kerasgen.models.names": {"NameRNN"},
 }
-
-
 _REGISTERED = {"NameRNN": "kerasgen>NameRNN", "function": "function"}
-
-
 _FUNCTION = "kerasgen>nats_per_name"
-
-
 _DTYPES = {"float32", "float64", "mixed_bfloat16", "mixed_float16"}
 
 
@@ -65,17 +55,11 @@ def _is_switch(value: Any) -> bool:
 
 
 _KINDS = {"names": ("stop", "names"), "prose": ("start", "characters")}  # the mark it needs, what it counts
-
-
 _Rules = dict[str, Callable[[Any], bool]]
-
-
 _NAME_RNN: _Rules = {
     "vocab_size": _is_count, "units": _is_count, "recurrent_dropout": _is_share, "recurrent_l2": _is_amount,
     "carry_state": _is_switch, "batch_size": _is_count, "seed": _is_seed,
 }  # fmt: skip
-
-
 _LSTM = {
     "trainable": True, "return_sequences": True, "activation": "tanh", "recurrent_activation": "sigmoid",
     "use_bias": True, "unit_forget_bias": True,
@@ -248,8 +232,8 @@ def check_content(content: dict[str, Any]) -> CharVocab:
         vocab = _vocab(content["vocab"])
         _check_card(content["card"], vocab)
         known = content["known"]
-        if len(known) % HASH or not set(known) <= set("0123456789abcdef"):
-            raise Refused("has hashes of known texts that are none")
+        if len(known) % DIGITS or not set(known) <= set("0123456789abcdef"):
+            raise Refused("has malformed hashes of known texts")
         return vocab
     except (AttributeError, KeyError, TypeError, ValueError):
         raise Refused("has a card of a form that kerasgen never writes") from None

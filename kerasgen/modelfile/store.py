@@ -2,7 +2,7 @@
 
 The member ``kerasgen.json`` holds the vocabulary, the card, the hashes of the names that were learned from, and the
 checksums of the others; it can be read without TensorFlow, and plain Keras ignores it. Plain Keras opens the file, but
-this room does not ask it to: `gate` and `blueprint` say what a file must be, and the model is built from that.
+kerasgen does not ask it to: `archive` and `blueprint` say what a file must be, and `loader` builds the model from that.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ import platform
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from typing import Any
 from kerasgen.base.errors import BadInputError, FailedError, MissingFileError, reason
 from kerasgen.base.files import ours, sha256, whole
 from kerasgen.base.version import __version__
-from kerasgen.modelfile import archive as gate
-from kerasgen.modelfile.blueprint import HASH, Blueprint, blueprint, check_content
+from kerasgen.metrics.novelty import DIGITS, KnownTexts
+from kerasgen.modelfile import archive
+from kerasgen.modelfile.blueprint import Blueprint, blueprint, check_content
 from kerasgen.text.vocab import CharVocab
 
 FORMAT = 1
@@ -43,18 +45,24 @@ class Contents:
     path: Path
     vocab: CharVocab
     card: dict[str, Any]
-    known: frozenset[str]
+    known: KnownTexts
     blueprint: Blueprint
     sizes: dict[str, int]
     checksums: dict[str, str]
 
-    def is_known(self, text: str) -> bool:
-        """Tell whether the model learned from this text, by its hash."""
-        return _fingerprint(text) in self.known
+    def is_of(self, kind: str) -> bool:
+        """Tell whether it is a model of ``"names"`` or of ``"prose"``."""
+        return self.blueprint.kind == kind
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of the whole file: the identity of what a fine-tuned model begins with."""
+        with open(self.path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def save(
-    path: Path, model, vocab: CharVocab, card: dict[str, Any], known: list[str], *, optimizer: bool = True
+    path: Path, model, vocab: CharVocab, card: dict[str, Any], known: KnownTexts, *, optimizer: bool = True
 ) -> None:
     """Write a model file, whole or not at all.
 
@@ -63,27 +71,26 @@ def save(
         model: the Keras model.
         vocab: its characters.
         card: what to tell of it; format and versions are added.
-        known: the texts that it learned from, kept as hashes.
+        known: the texts that it learned from.
         optimizer: save the optimizer's state, too.
 
     Raises:
         FailedError: it can't be written, or could not be loaded again; what stood there is untouched.
     """
     card = {"format": FORMAT, "kerasgen": __version__, **card, "versions": versions()}
-    hashes = sorted({_fingerprint(text) for text in known})
     with whole(path) as temporary:
         if not optimizer:
             weights, model = model.get_weights(), model.__class__.from_config(model.get_config())
             model.set_weights(weights)
         model.save(temporary)
-        with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as archive:
-            checksums = {name: gate.digest(archive, name) for name in (gate.CONFIG, gate.WEIGHTS)}
-            content = {"vocab": list(vocab.chars), "card": card, "known": "".join(hashes)}
+        with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as members:
+            checksums = {name: archive.digest(members, name) for name in (archive.CONFIG, archive.WEIGHTS)}
+            content = {"vocab": list(vocab.chars), "card": card, "known": "".join(sorted(known.hashes))}
             content["checksums"] = {**checksums, "content": _content_hash(content)}
-            archive.writestr(gate.CONTENT, json.dumps(content, indent=1, sort_keys=True))
+            members.writestr(archive.CONTENT, json.dumps(content, indent=1, sort_keys=True))
         try:
             _arrays(_read(temporary))
-        except gate.Refused as error:
+        except archive.Refused as error:
             raise FailedError(f"{str(path)!r} is not written, as it could not be loaded again: it {error}") from None
 
 
@@ -124,99 +131,56 @@ def check_kind(contents: Contents, kind: str) -> None:
     Raises:
         BadInputError: the model is not of this kind (``"names"`` or ``"prose"``).
     """
-    found = contents.card.get("kind")
-    if found != kind:
-        command = {"names": "dino", "prose": "shakespeare"}.get(str(found), "...")
+    if not contents.is_of(kind):
+        found = contents.blueprint.kind
+        command = {"names": "dino", "prose": "shakespeare"}[found]
         raise BadInputError(
             f"a model of {kind} is needed here; {str(contents.path)!r} is one of {found}, for python -m "
             f"kerasgen.{command}; name another --model or --save-dir"
         )
 
 
-def load(contents: Contents, *, compile: bool = False):
-    """Build the model of a file that `read` has verified.
-
-    Args:
-        contents: from `read`.
-        compile: with its optimizer, where the file has one.
-
-    Raises:
-        BadInputError: its weights are damaged or not those of the model.
-    """
-    weights, state = arrays(contents)
-
-    from kerasgen.models.backend import keras
-    from kerasgen.models.names import NameRNN, nats_per_name
-    from kerasgen.models.prose import stacked_lstm
-
-    plan = contents.blueprint
-    try:
-        model = {"names": NameRNN, "prose": stacked_lstm}[plan.kind](**plan.arguments)
-        model.set_weights(weights)
-        if compile and plan.optimizer:
-            optimizer = _call(keras.optimizers, plan.optimizer)
-            if len(state) > len(optimizer.variables):  # else it never made a step
-                optimizer.build(model.trainable_variables)
-            for variable, value in zip(optimizer.variables, state, strict=True):
-                variable.assign(value)
-            prose_loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-            loss = nats_per_name if plan.kind == "names" else prose_loss
-            model.compile(optimizer=optimizer, loss=loss, auto_scale_loss=False)
-        return model
-    except Exception as error:  # Keras and TensorFlow raise many kinds
-        raise BadInputError(f"{str(contents.path)!r} holds no model that can be built: {reason(error)}") from error
-
-
-def _call(module, call: tuple[str, dict[str, Any]]):
-    """Make an optimizer with its schedule."""
-    name, arguments = call
-    rate = arguments.get("learning_rate")
-    if isinstance(rate, tuple):
-        arguments = {**arguments, "learning_rate": _call(module.schedules, rate)}
-    return getattr(module, name)(**arguments)
-
-
 def _or_refuse(path: Path, work: Callable[[], Any]) -> Any:
     try:
         return work()
-    except gate.Refused as error:
+    except archive.Refused as error:
         raise BadInputError(f"{str(path)!r} {error}") from None
     except Exception as error:  # zipfile raises many kinds; each means that the file is not what we wrote
         raise BadInputError(f"{str(path)!r} is damaged or no .keras file of kerasgen: {reason(error)}") from None
 
 
 def _read(path: Path) -> Contents:
-    with gate.archive(path) as archive:
-        sizes = {info.filename: info.file_size for info in archive.infolist()}
-        if gate.CONTENT not in sizes:
-            raise gate.Refused(f"is an archive, but no model of kerasgen: it has no {gate.CONTENT}")
-        content = gate.parse(gate.read(archive, gate.CONTENT))
+    with archive.opened(path) as members:
+        sizes = {info.filename: info.file_size for info in members.infolist()}
+        if archive.CONTENT not in sizes:
+            raise archive.Refused(f"is an archive, but no model of kerasgen: it has no {archive.CONTENT}")
+        content = archive.parse(archive.read(members, archive.CONTENT))
         if content["card"]["format"] > FORMAT:
             made = content["card"].get("kerasgen")
-            raise gate.Refused(f"was made by a later kerasgen ({made!r:.40}); this is {__version__}: upgrade")
-        gate.check_names(archive)
-        found = {name: gate.digest(archive, name) for name in (gate.CONFIG, gate.WEIGHTS)}
+            raise archive.Refused(f"was made by a later kerasgen ({made!r:.40}); this is {__version__}: upgrade")
+        archive.check_names(members)
+        found = {name: archive.digest(members, name) for name in (archive.CONFIG, archive.WEIGHTS)}
         found["content"] = _content_hash(content)
         if content["checksums"] != found:
             damaged = [name for name in found if content["checksums"].get(name) != found[name]]
-            raise gate.Refused(f"is damaged: the checksum of {' and '.join(damaged)} is not the noted one")
-        plan = blueprint(gate.parse(gate.read(archive, gate.CONFIG)))
+            raise archive.Refused(f"is damaged: the checksum of {' and '.join(damaged)} is not the noted one")
+        plan = blueprint(archive.parse(archive.read(members, archive.CONFIG)))
     vocab, card, known = check_content(content), content["card"], content["known"]
     if (plan.kind, plan.arguments["vocab_size"]) != (card["kind"], len(vocab)):
-        raise gate.Refused(
+        raise archive.Refused(
             f"says on its card that it is a model of {card['kind']} of {len(vocab)} characters, and holds one of "
             f"{plan.kind} of {plan.arguments['vocab_size']}"
         )
-    hashes = frozenset(known[i : i + HASH] for i in range(0, len(known), HASH))
-    return Contents(path, vocab, card, hashes, plan, sizes, found)
+    texts = KnownTexts(known[i : i + DIGITS] for i in range(0, len(known), DIGITS))
+    return Contents(path, vocab, card, texts, plan, sizes, found)
 
 
 def _arrays(contents: Contents) -> tuple[list, list]:
-    with gate.archive(contents.path) as archive:
-        data = gate.read(archive, gate.WEIGHTS)
-    if sha256(data) != contents.checksums[gate.WEIGHTS]:
-        raise gate.Refused("has changed since it was opened")
-    return gate.arrays(data, contents.blueprint.shapes, contents.blueprint.dtype)
+    with archive.opened(contents.path) as members:
+        data = archive.read(members, archive.WEIGHTS)
+    if sha256(data) != contents.checksums[archive.WEIGHTS]:
+        raise archive.Refused("has changed since it was opened")
+    return archive.arrays(data, contents.blueprint.shapes, contents.blueprint.dtype)
 
 
 def _content_hash(content: dict[str, Any]) -> str:
@@ -224,8 +188,17 @@ def _content_hash(content: dict[str, Any]) -> str:
     return sha256(json.dumps(signed, sort_keys=True).encode())
 
 
-def _fingerprint(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:HASH]
+def score_sentence(card: dict[str, Any]) -> str:
+    """Say what a model is worth, by its card; ``"none"`` where nothing was measured."""
+    scores = card.get("scores")
+    if not scores:
+        return "none"
+    counted = next((f", {scores[unit]:,} {unit}" for unit in ("names", "characters") if unit in scores), "")
+    model, ngrams = (
+        f"{scores[f'{of}nats_per_char']:.4f}{unit} ({scores[f'{of}bits_per_char']:.4f}{bits})"
+        for of, unit, bits in (("", " nats/char", " bits/char"), ("ngram_", "", ""))
+    )
+    return f"{scores['part']}{counted}: {model}; counting n-grams: {ngrams}"
 
 
 def versions() -> dict[str, str]:

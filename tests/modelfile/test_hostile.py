@@ -14,7 +14,7 @@ import pytest
 
 from kerasgen.base.errors import BadInputError, MissingFileError
 from kerasgen.modelfile import archive as gate
-from kerasgen.modelfile import store
+from kerasgen.modelfile import loader, store
 from tests.conftest import ROOT
 from tests.support import hostile as make
 from tests.support.hostile import CODE, CONFIG, CONTENT, KERNEL, LAMBDA, PROSE, WEIGHTS
@@ -381,4 +381,4 @@ def test_a_file_that_changes_once_it_was_read_is_refused(tmp_path):
     contents = store.read(path)
     path.write_bytes(make.weights(lambda file: file[KERNEL].__setitem__(3, 1.0)))
     with pytest.raises(BadInputError, match="has changed since"):
-        store.load(contents)
+        loader.keras_model(contents)

@@ -12,7 +12,9 @@ import pytest
 import kerasgen
 from kerasgen.base.errors import FailedError
 from kerasgen.base.files import sha256
-from kerasgen.modelfile import store
+from kerasgen.metrics.novelty import KnownTexts
+from kerasgen.metrics.score import Score
+from kerasgen.modelfile import loader, store
 from kerasgen.models.backend import keras
 from kerasgen.models.names import NameRNN, nats_per_name
 from kerasgen.models.prose import stacked_lstm
@@ -38,7 +40,7 @@ def model_of(seed=3):
 @pytest.fixture
 def saved(tmp_path):
     path = tmp_path / "deep" / "my-test.keras"
-    store.save(path, model_of(), VOCAB, CARD, ["abba", "dad"])
+    store.save(path, model_of(), VOCAB, CARD, KnownTexts.of(["abba", "dad"]))
     return path
 
 
@@ -78,10 +80,18 @@ def edited(**changes):
     return change
 
 
-def test_a_fresh_process_gets_the_same_names(saved):
-    code = "import sys, json, kerasgen; print(json.dumps(kerasgen.load(sys.argv[1]).generate(20, seed=4)))"
+def test_a_fresh_process_gets_the_same_names_and_plain_keras_loads_the_model(saved):
+    code = (
+        "import sys, json, numpy, kerasgen.models.names, keras; m = keras.saving.load_model(sys.argv[1])\n"
+        "print(m.optimizer.clipvalue, m.loss.__name__, m(numpy.array([[-1, 2, 3]])).numpy().sum())\n"
+        "print(json.dumps(kerasgen.load(sys.argv[1]).generate(20, seed=4)))"
+    )
+    plain, names = fresh(code, saved).splitlines()
+    clipvalue, loss, total = plain.split()
+    assert (clipvalue, loss) == ("5.0", "nats_per_name")
+    assert float(total) == pytest.approx(model_of()(IDS).numpy().sum(), rel=1e-5)
     here = kerasgen.load(saved)
-    assert json.loads(fresh(code, saved)) == here.generate(20, seed=4)
+    assert json.loads(names) == here.generate(20, seed=4)
     assert here.vocab == VOCAB
     np.testing.assert_array_equal(here.model(IDS), model_of()(IDS))
 
@@ -95,24 +105,14 @@ def test_the_card_says_what_it_was_told_and_how_it_was_made(saved):
 
 def test_it_knows_what_it_learned_from(saved):
     loaded = kerasgen.load(saved)
-    assert loaded.is_known("abba") and loaded.is_known("dad")
-    assert not loaded.is_known("abb") and not loaded.is_known("") and not loaded.is_known("dadabba")
+    assert "abba" in loaded.known and "dad" in loaded.known
+    assert "abb" not in loaded.known and "" not in loaded.known and "dadabba" not in loaded.known
     assert b"abba" not in zipfile.ZipFile(saved).read("kerasgen.json")
-
-
-def test_plain_keras_loads_it(saved):
-    code = (
-        "import sys, numpy, kerasgen.models, keras; m = keras.saving.load_model(sys.argv[1]);"
-        "print(m.optimizer.clipvalue, m.loss.__name__, m(numpy.array([[-1, 2, 3]])).numpy().sum())"
-    )
-    clipvalue, loss, total = fresh(code, saved).split()
-    assert (clipvalue, loss) == ("5.0", "nats_per_name")
-    assert float(total) == pytest.approx(model_of()(IDS).numpy().sum(), rel=1e-5)
 
 
 def test_it_can_be_read_without_tensorflow(saved):
     code = (
-        "import sys, pathlib; from kerasgen import artifacts; c = artifacts.read(pathlib.Path(sys.argv[1]));"
+        "import sys, pathlib; from kerasgen.modelfile import store; c = store.read(pathlib.Path(sys.argv[1]));"
         "print(c.card['kind'], 'tensorflow' in sys.modules)"
     )
     assert fresh(code, saved).split() == ["names", "False"]
@@ -196,15 +196,15 @@ def test_an_interrupted_save_leaves_the_old_file(saved, monkeypatch, error, expe
 
     monkeypatch.setattr(model, "save", half)
     with pytest.raises(expected):
-        store.save(saved, model, VOCAB, CARD, [])
+        store.save(saved, model, VOCAB, CARD, KnownTexts())
     assert saved.read_bytes() == before
     assert os.listdir(saved.parent) == [saved.name]
 
 
 def test_a_save_replaces_the_old_file(saved):
-    store.save(saved, model_of(seed=9), VOCAB, CARD, ["new"])
+    store.save(saved, model_of(seed=9), VOCAB, CARD, KnownTexts.of(["new"]))
     loaded = kerasgen.load(saved)
-    assert loaded.is_known("new") and not loaded.is_known("abba")
+    assert "new" in loaded.known and "abba" not in loaded.known
     np.testing.assert_array_equal(loaded.model(IDS), model_of(seed=9)(IDS))
     assert os.listdir(saved.parent) == [saved.name]
 
@@ -215,7 +215,7 @@ def test_keras_is_never_given_the_file_or_its_configuration(saved, monkeypatch):
     for name in ("load_model", "deserialize_keras_object", "load_weights"):
         monkeypatch.setattr(keras.saving, name, None)
     monkeypatch.setattr(NameRNN, "from_config", None)
-    ours = store.load(store.read(saved), compile=True)
+    ours = loader.keras_model(store.read(saved), compile=True)
     assert_same(ours, theirs)
 
 
@@ -255,23 +255,23 @@ def test_what_is_built_again_is_what_was_saved(tmp_path, name, optimizer):
     model.optimizer.iterations.assign(7)
     card = {**CARD, "kind": name.split()[-1] if "prose" in name else "names", "start": "\n"}
     card["scores"] = {**SCORES, "characters": 2}
-    store.save(tmp_path / "model.keras", model, VOCAB, card, [])
+    store.save(tmp_path / "model.keras", model, VOCAB, card, KnownTexts())
     contents = store.read(tmp_path / "model.keras")
-    loaded = store.load(contents, compile=True)
+    loaded = loader.keras_model(contents, compile=True)
     assert_same(loaded, model)
     assert loaded.compute_dtype == model.compute_dtype
     assert {**loaded.get_config(), "name": ""} == {**model.get_config(), "name": ""}
     assert contents.blueprint.parameters == sum(int(np.prod(v.shape)) for v in model.trainable_variables)
-    assert getattr(store.load(contents), "optimizer", None) is None
+    assert getattr(loader.keras_model(contents), "optimizer", None) is None
 
 
 def test_a_model_that_could_not_be_loaded_again_is_not_saved(saved):
     before, model = saved.read_bytes(), model_of()
     model.compile(optimizer=keras.optimizers.RMSprop(), loss=nats_per_name)
     with pytest.raises(FailedError, match="not written.*'RMSprop'"):
-        store.save(saved, model, VOCAB, CARD, [])
+        store.save(saved, model, VOCAB, CARD, KnownTexts())
     with pytest.raises(FailedError, match="not written.*of 2 characters.*one of names of 7"):
-        store.save(saved, model_of(), CharVocab("\na"), CARD, [])
+        store.save(saved, model_of(), CharVocab("\na"), CARD, KnownTexts())
     assert saved.read_bytes() == before and os.listdir(saved.parent) == [saved.name]
 
 
@@ -287,13 +287,13 @@ def test_a_file_of_format_1_loads_as_it_did(kind):
     """The files are never written again: whatever the format will be, this one stays readable."""
     ids, last, total = LOGITS[kind]
     contents = store.read(OLD / f"format1_{kind}.keras")
-    logits = np.asarray(store.load(contents)(np.array(ids, np.int32)))
+    logits = np.asarray(loader.keras_model(contents)(np.array(ids, np.int32)))
     np.testing.assert_allclose(logits[0, -1, :4], last, rtol=0, atol=1e-4)
     assert logits.sum() == pytest.approx(total, abs=1e-3)
     assert (contents.card["kind"], contents.card["format"], contents.card["kerasgen"]) == (kind, 1, "0.1.0")
-    assert contents.is_known("tyrannosaurus") == (kind == "names")
+    assert ("tyrannosaurus" in contents.known) == (kind == "names")
     steps = {"names": 8000, "prose": 160}[kind]
-    assert int(store.load(contents, compile=True).optimizer.iterations) == steps
+    assert int(loader.keras_model(contents, compile=True).optimizer.iterations) == steps
 
 
 def test_combining_and_astral_characters_come_out_of_a_file_as_they_went_in(tmp_path):
@@ -303,10 +303,10 @@ def test_combining_and_astral_characters_come_out_of_a_file_as_they_went_in(tmp_
     shift = np.roll(np.eye(len(chars)), 1, axis=1)
     model.set_weights([9 * np.eye(len(chars)), 0 * shift, np.zeros(len(chars)), 99 * shift, np.zeros(len(chars))])
     card = {"kind": "names", "stop": "\n", "data": {"name": chars[1:]}}
-    store.save(tmp_path / f"{chars[1:]}.keras", model, CharVocab(chars), card, [chars[1:]])
+    store.save(tmp_path / f"{chars[1:]}.keras", model, CharVocab(chars), card, KnownTexts.of([chars[1:]]))
     loaded = kerasgen.load(tmp_path / f"{chars[1:]}.keras")
     assert loaded.generate(2, prefix="a", seed=1) == [chars[1:]] * 2
-    assert loaded.is_known(chars[1:]) and not loaded.is_known(chars[1:-1]) and loaded.card["data"]["name"] == chars[1:]
+    assert chars[1:] in loaded.known and chars[1:-1] not in loaded.known and loaded.card["data"]["name"] == chars[1:]
 
 
 SHIPPED = ROOT / "saved_models" / "dino.keras"
@@ -319,18 +319,17 @@ def test_the_shipped_model_answers_from_any_folder(tmp_path, monkeypatch):
 
 
 def test_the_shipped_models_score_is_that_of_the_test_part(mirror):
-    from kerasgen.metrics.score import score_rows
-    from kerasgen.text.names import encode_names, read_names, split_names
+    from kerasgen.text.names import read_names, split_names
 
     dino = kerasgen.load(SHIPPED)
     names = read_names((mirror / "dinos.txt").read_text(), "dinos")
     split = split_names(names, "test")
     assert len(split.test) == 152
-    score = score_rows(dino.model, encode_names(split.test, dino.vocab))
+    score = Score.total(dino.score(split.test))
     scores = dino.card["scores"]
     assert (scores["part"], scores["names"]) == ("held out", 152)
     assert scores["nats_per_char"] == pytest.approx(score.nats_per_char, abs=1e-5)
     assert score.nats_per_char <= 1.75
     text = "\n".join(name.title() for name in split.test)  # the public way, with upper case as a user has it
-    assert kerasgen.score(dino, text).nats_per_char == pytest.approx(score.nats_per_char, abs=1e-9)
-    assert all(dino.is_known(name) for name in names)
+    assert dino.score(text).nats_per_char == pytest.approx(score.nats_per_char, abs=1e-9)
+    assert all(name in dino.known for name in names)
