@@ -7,70 +7,64 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from kerasgen.models.backend import keras
+from kerasgen.models.contract import CharModel
 from kerasgen.training.program import Program
 from kerasgen.training.progress import Progress
 
 SMOOTHING = 0.999  # the notebook's: loss = 0.999 * loss + 0.001 * step_loss
-
-
 PATIENCE = 10.0  # seconds that a chunk may take: Ctrl-C and checkpoints wait for its end
 
 
 def fit(
-    model: keras.Model,
+    model: CharModel,
     batches,
     *,
     epoch_ends: Iterable[int],
-    passes=None,
     validate: Callable[[], dict[str, float]] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     first_smoothed_loss: float | None = None,
     chunk: int = 500,
     progress: Progress | None = None,
 ) -> keras.callbacks.History:
-    """Train a compiled model, from the step that its optimizer has reached to the last of `epoch_ends`.
+    """Train a model, from the step that its optimizer has reached to the last of `epoch_ends`.
 
-    A step is ``model.gradients`` (a pure function of weights, batch, carried state and step number), then the place
-    where those of several workers are added up, then the update. A chunk of steps is one program that carries
-    everything as plain tensors; the model's and the optimizer's variables are read before and written after it. Where
-    `passes` asks for it, a batch is cut into parts whose gradients are computed side by side, on a core each.
+    A step is the model's loss and gradients, then the synchronisation point of shards, then the update. A chunk of
+    steps is one program; see `Program`.
 
     Args:
-        model: compiled.
+        model: its Keras model is compiled.
         batches: ``batches.chunks(first, end, size)`` gives the batches of the steps from `first` to before `end`, up to
             `size` of them at a time, int32 ``(steps, batch, time + 1)``; ``batches(0, 1)`` gives the first.
         epoch_ends: the step numbers after which an epoch, real or virtual, ends: the callbacks' rhythm.
-        passes: has ``gradients(weights, rows, state, step)``, ``carried`` (the list of carried-state variables, empty
-            where each batch begins anew), ``initial_state(batch_size)``, ``compute_dtype``, ``fused`` (whether XLA is
-            to compile it) and ``parts(batch_size)``; where that is above 1, ``gradients`` takes the number of its part
-            and their count, too. None for the model itself.
         validate: called at the end of an epoch; what it returns is added to the logs.
         callbacks: ordinary Keras callbacks. Batch hooks are called once a chunk, as with ``steps_per_execution``. The
             logs have ``loss`` (the mean over the steps of the epoch so far; after an epoch, of that epoch), and
             ``smoothed_loss``, the notebook's running mean.
         first_smoothed_loss: where the running mean begins; None for the first step's loss.
-        chunk: how many steps a program makes at the most; where they take more than 10 seconds, it makes fewer.
-        progress: that of the training to go on with, whose model and optimizer have been brought back by the caller;
-            None for a new one. With it, the result is bit for bit that of a training without interruption.
+        chunk: the most steps of a program; where they take more than 10 seconds, it makes fewer.
+        progress: that of the training to resume, whose model and optimizer the caller has restored; None for a new
+            one. The result is bit for bit that of a training without interruption.
 
     Returns:
         The `History`: the logs of every epoch.
 
     Raises:
+        BadInputError: the optimizer is one that `PlainUpdate` does not know.
         DivergedError: the loss is NaN or infinite; the model is left as it was after the last chunk before that.
     """
-    program = Program(model, passes or model, batches(0, 1).shape[1:], chunk)
+    keras_model = model.keras_model()
+    program = Program(model, batches(0, 1).shape[1:], chunk)
     history = keras.callbacks.History()
-    hooks = keras.callbacks.CallbackList([*callbacks, history], model=model)
+    hooks = keras.callbacks.CallbackList([*callbacks, history], model=keras_model)
     progress = progress or Progress(first_smoothed_loss)
-    step = int(model.optimizer.iterations)
-    model.stop_training = progress.stopped
+    step = int(keras_model.optimizer.iterations)
+    keras_model.stop_training = progress.stopped
     hooks.on_train_begin()
     for epoch, row in enumerate(progress.epochs):
         history.on_epoch_end(epoch, {key: value for key, value in row.items() if key != "step"})
     logs: dict[str, float] = {}
     for epoch, end in enumerate(epoch_ends):
-        if model.stop_training:
+        if keras_model.stop_training:
             break
         if step > end or (step == end and not progress.losses):  # with losses, the epoch's end is still to come
             continue
@@ -84,13 +78,12 @@ def fit(
             progress.losses += new
             step += len(new)
             hooks.on_train_batch_end(step - 1, _logs(progress))
-            if model.stop_training:
+            if keras_model.stop_training:
                 break
         logs = {**_logs(progress), **(validate() if validate else {})}
         progress.losses = []
         progress.epochs.append({"step": step, **logs})
         hooks.on_epoch_end(epoch, dict(logs))
-    model.optimizer.finalize_variable_values(model.trainable_variables)
     hooks.on_train_end(logs)
     return history
 

@@ -1,22 +1,18 @@
-"""`training.fit`: Keras' own callbacks, chunks that don't show, and steps that can be gone on from."""
+"""`training.fit`: Keras' own callbacks, chunks that don't show, and training that resumes anywhere."""
 
 import csv
-import signal
 
 import numpy as np
 import pytest
 
-from kerasgen.base.errors import FailedError, StoppedError
+from kerasgen.base.errors import BadInputError, FailedError
 from kerasgen.models.backend import keras, tf
-from kerasgen.runs.checkpointer import Checkpointer
-from kerasgen.tasks.names import DinoConfig, NamesRecipe
-from kerasgen.tasks.notebook import epoch_ends, notebook_first_loss
+from kerasgen.tasks.names import NamesTask
+from kerasgen.tasks.settings import NamesSettings
 from kerasgen.text.corpora import Text
 from kerasgen.text.names import NameBatches, encode_names
 from kerasgen.text.vocab import CharVocab
 from kerasgen.training import fit as training
-from kerasgen.training.program import Program
-from kerasgen.training.progress import Progress
 
 NAMES = ["ada", "bea", "cleo", "dora", "eve", "fay", "gus", "hal", "ida", "jo", "kit"]
 VOCAB = CharVocab.from_text("".join(NAMES) + "\n")
@@ -36,7 +32,7 @@ def batches_of(batch_size=1):
 
 def model_of(optimizer=None, steps=30, **settings):
     settings = {"units": 8, "init_scale": 0.3, "learning_rate": 0.05, **settings}
-    model = NamesRecipe(DinoConfig(steps=steps, **settings), Text("friends", "\n".join(NAMES), "")).build()
+    model = NamesTask(NamesSettings(steps=steps, **settings), Text("friends", "\n".join(NAMES), "")).build()
     if optimizer:
         model.compile(optimizer=optimizer, loss=model.loss, auto_scale_loss=False)
     return model
@@ -50,31 +46,6 @@ def everything(model):
 def assert_same(a, b, tolerance=0.0):
     for found, expected in zip(everything(a), everything(b), strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
-
-
-def test_epochs_end_after_the_first_step_then_steadily_then_at_the_end():
-    assert list(epoch_ends(35_000, 2000))[:4] == [1, 2001, 4001, 6001]
-    assert list(epoch_ends(35_000, 2000))[-2:] == [34_001, 35_000]
-    assert list(epoch_ends(5, 2000)) == [1, 5]
-
-
-def test_an_epoch_that_ends_where_the_next_would_is_one():
-    ends = epoch_ends(4001, 2000)
-    assert sorted(set(ends)) == [1, 2001, 4001]
-
-
-def test_the_running_mean_begins_at_a_blind_guess():
-    assert notebook_first_loss(27, 7) == pytest.approx(23.070858, abs=1e-6)
-
-
-def test_an_optimizer_that_is_not_known_agrees_with_plain_fit():
-    keras.config.set_floatx("float64")
-    fast = model_of(keras.optimizers.Adam(0.01), dtype="float64", carry_state=True)
-    plain = model_of(keras.optimizers.Adam(0.01), dtype="float64", carry_state=True)
-    training.fit(fast, batches_of(), epoch_ends=[20])
-    rows = batches_of()(0, 20)
-    plain.fit(tf.data.Dataset.from_tensor_slices((rows[..., :-1], rows[..., 1:])), shuffle=False, verbose=0)
-    assert_same(fast, plain, 1e-12)
 
 
 def test_callbacks_are_called_in_kerass_order_with_the_documented_logs():
@@ -208,52 +179,21 @@ def test_the_carried_state_goes_from_batch_to_batch_row_by_row():
     np.testing.assert_allclose(model.carried[0].numpy(), last, atol=1e-6)
 
 
-def test_the_program_is_compiled_once(monkeypatch):
-    programs = []
-    make = Program
-
-    def remember(*arguments):
-        programs.append(make(*arguments))
-        return programs[-1]
-
-    monkeypatch.setattr(training, "_Program", remember)
-    training.fit(model_of(), batches_of(), epoch_ends=[1, 8, 30], chunk=4)
-    (program,) = programs
-    assert program._whole.experimental_get_tracing_count() == 1
+def test_the_program_is_compiled_once():
+    model, traced = model_of(), []
+    compute = model.loss_and_gradients
+    model.loss_and_gradients = lambda *given: traced.append(1) or compute(*given)
+    training.fit(model, batches_of(), epoch_ends=[1, 8, 30], chunk=4)
+    assert len(traced) == 1
 
 
-def kept(folder, stop_at=None):
-    """Train with checkpoints, stopped after that many steps; the model, and the history where it was not stopped."""
-    model, progress = model_of(**ALL), Progress(23.0)
-    signalled = lambda: signal.SIGTERM if stop_at and int(model.optimizer.iterations) >= stop_at else 0  # noqa: E731
-    stopping = keras.callbacks.EarlyStopping("worth", mode="min", patience=3, restore_best_weights=True)
-    keeper = Checkpointer(folder, model, model, progress, stopping, signalled)
-    assert keeper.restore() == []
-    worth = lambda: {"worth": (int(model.optimizer.iterations) - 18) ** 2 / 7}  # noqa: E731
-    given = dict(epoch_ends=range(4, 41, 4), chunk=3, validate=worth, callbacks=[stopping, keeper], progress=progress)
-    return model, training.fit(model, batches_of(), **given).history
-
-
-@pytest.mark.parametrize("stops", [[4], [7, 8, 19, 27]])
-def test_a_training_stopped_anywhere_and_gone_on_with_is_one_that_never_was(tmp_path, stops):
-    expected, history = kept(tmp_path / "whole")
-    assert len(history["worth"]) == 7  # the fourth epoch is the best; three later it stops
-    for stop in stops:
-        with pytest.raises(StoppedError) as stopped:
-            kept(tmp_path / "parts", stop)
-        assert stopped.value.exit_code == 143
-    model, again = kept(tmp_path / "parts")
-    assert_same(model, expected)
-    assert again == history
-
-
-def test_a_checkpoint_that_cannot_be_written_does_not_end_the_training(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(training, "OFTEN", 0.0)
-    (tmp_path / "file").write_text("in the way")
-    model, _ = kept(tmp_path / "file" / "run")
-    assert int(model.optimizer.iterations) == 28
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1 and "no checkpoint at step 4: " in lines[0] and lines[0].endswith("the training goes on")
+def test_an_optimizer_that_is_not_known_is_refused_before_anything_is_trained():
+    model = model_of(optimizer=keras.optimizers.Adagrad(0.1))
+    before = model.get_weights()
+    with pytest.raises(BadInputError, match="Adagrad"):
+        training.fit(model, batches_of(), epoch_ends=[30])
+    for found, expected in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_slow_steps_are_made_in_smaller_chunks_and_it_does_not_show(monkeypatch):
