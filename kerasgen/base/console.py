@@ -44,11 +44,21 @@ def run_command(command: Callable[[Sequence[str] | None], None], argv: Sequence[
     return 0
 
 
+def program(command: str) -> str:
+    """Return what to type for a command, by the way in which this one was called: ``kerasgen dino``, say.
+
+    Args:
+        command: such as ``"dino"``.
+    """
+    script = os.path.basename(sys.argv[0]) in ("kerasgen", "kerasgen.exe")
+    return f"kerasgen {command}" if script else f"python -m kerasgen.{command}"
+
+
 def command_line(program: str, argv: Sequence[str] | None) -> str:
     """Return what to type for the same command again, without ``--no-resume``.
 
     Args:
-        program: such as ``"python -m kerasgen.dino"``.
+        program: from `program`.
         argv: its arguments; None for those of the process.
     """
     words = [word for word in (sys.argv[1:] if argv is None else argv) if word.replace("_", "-") != "--no-resume"]

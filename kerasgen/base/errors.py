@@ -32,7 +32,7 @@ class DivergedError(FailedError):
 
 
 class StoppedError(KerasgenError):
-    """A signal stopped the work at a place from which it can be gone on with.
+    """A signal stopped the work at a point from which it can be resumed.
 
     Args:
         message: says so.

@@ -75,7 +75,7 @@ def test_a_read_only_folder_is_one_clear_error():
         os.chmod(folder, 0o555)
         code = f"""
 import os, pathlib
-from kerasgen import errors, files
+from kerasgen.base import errors, files
 if os.geteuid() == 0:
     os.seteuid(65534)  # root may write everywhere, nobody may not
 try:
@@ -104,7 +104,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_temporary(tmp_path):
     path.write_text("old")
     code = f"""
 import pathlib, resource
-from kerasgen import errors, files
+from kerasgen.base import errors, files
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     with files.whole(pathlib.Path({str(path)!r})) as temporary:
@@ -135,7 +135,7 @@ def test_a_killed_process_leaves_the_old_file(tmp_path):
     path.write_text("old")
     code = f"""
 import os, pathlib, signal
-from kerasgen import files
+from kerasgen.base import files
 with files.whole(pathlib.Path({str(path)!r})) as temporary:
     temporary.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)

@@ -10,14 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasgen.base import settings as config
 from kerasgen.base.errors import BadInputError, KerasgenError, MissingFileError
-from kerasgen.tasks.names import DinoConfig
-from kerasgen.tasks.prose import ShakespeareConfig
+from kerasgen.base.flags import parse as parse_flags
+from kerasgen.tasks.settings import NamesSettings, ProseSettings
 from tests.conftest import ROOT
 
 SHIPPED = sorted(path.name for path in (ROOT / "configs").glob("*.toml") if not path.name.startswith("tune_"))
-FIELDS = {field.name: field.default for field in dataclasses.fields(DinoConfig)}
+FIELDS = {field.name: field.default for field in dataclasses.fields(NamesSettings)}
 seeds, shares = st.integers(0, 2**32 - 1), st.floats(0, 0.999)
 positive = st.floats(1e-6, 1e6)
 VALUES = {  # what a field may hold; the strategies stay inside its range
@@ -46,7 +45,7 @@ SOME = st.sets(st.sampled_from(list(VALUES)), max_size=5).flatmap(
 
 
 def parse(*argv, file="configs/dino.toml"):
-    return config.parse(DinoConfig, "prog", "About.\n\nMore.", file, [str(word) for word in argv])
+    return parse_flags(NamesSettings, "prog", "About.\n\nMore.", file, [str(word) for word in argv])
 
 
 @pytest.fixture
@@ -88,8 +87,8 @@ def test_a_flag_beats_the_file_and_the_file_beats_the_default(tmp_path_factory, 
 def test_every_shipped_file_says_what_is_used(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # ours are found from any folder
     said = tomllib.loads((ROOT / "configs" / name).read_text(encoding="utf-8"))
-    kind = DinoConfig if name.startswith("dino") else ShakespeareConfig
-    found = config.parse(kind, "prog", "About.\n\nMore.", f"configs/{name}", [])
+    kind = NamesSettings if name.startswith("dino") else ProseSettings
+    found = parse_flags(kind, "prog", "About.\n\nMore.", f"configs/{name}", [])
     assert said and found == dataclasses.replace(kind(), **said)
 
 
@@ -100,7 +99,7 @@ def test_the_command_s_own_file_is_read_where_none_is_named():
 
 def test_settings_cannot_be_changed_later():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        DinoConfig().steps = 1
+        NamesSettings().steps = 1
 
 
 @pytest.mark.parametrize(
@@ -145,7 +144,7 @@ def test_a_value_outside_its_range_says_the_rule_and_the_value(name, value):
     flag = f"--{name.replace('_', '-')}"
     number = float(value.replace(".", "")) if isinstance(value, str) else value
     with pytest.raises(ValueError, match=f"{flag} must be ") as caught:
-        DinoConfig(**{name: number})
+        NamesSettings(**{name: number})
     assert str(caught.value).endswith(f"; received {number}")
     assert refused(f"{flag}={value}") == str(caught.value)
 
@@ -153,13 +152,13 @@ def test_a_value_outside_its_range_says_the_rule_and_the_value(name, value):
 @pytest.mark.parametrize(("name", "value"), [("temperature", "nan"), ("seed", "-1"), ("learning_rate", "inf")])
 def test_the_same_ranges_hold_in_a_file(toml, name, value):
     with pytest.raises(ValueError, match="must be") as caught:
-        DinoConfig(**{name: float(value) if value != "-1" else -1})
+        NamesSettings(**{name: float(value) if value != "-1" else -1})
     assert refused("--config", toml(f"{name} = {value}")) == str(caught.value)
 
 
 def test_every_number_has_a_range():
     ranged = {name for name, _ in OUTSIDE}
-    numbers = {f.name for f in dataclasses.fields(DinoConfig) if re.search(r"\b(int|float)\b", str(f.type))}
+    numbers = {f.name for f in dataclasses.fields(NamesSettings) if re.search(r"\b(int|float)\b", str(f.type))}
     assert numbers == ranged
 
 
@@ -229,6 +228,6 @@ def test_nonsense_is_either_accepted_or_one_line(argv):
 
 def test_python_callers_get_the_ordinary_kinds():
     with pytest.raises(ValueError, match="--units"):
-        DinoConfig(units=0)
+        NamesSettings(units=0)
     with pytest.raises(FileNotFoundError):
         parse("--config", str(Path("no") / "where.toml"))

@@ -1,0 +1,184 @@
+"""The command line of settings: each field is a flag, and one of them may stand without its flag."""
+
+import re
+import sys
+from argparse import RawDescriptionHelpFormatter
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, NoReturn, get_type_hints
+
+from kerasgen.base.errors import BadInputError, nearest
+from kerasgen.base.settings import (
+    Setting,
+    Settings,
+    about,
+    choices,
+    flag_of,
+    plain_type,
+    read_settings,
+    type_words,
+)
+from kerasgen.base.version import __version__
+
+_METAVARS = {int: "N", float: "X", str: "TEXT"}
+_FLAG = re.compile(r"--\w[\w-]*(=|$)|-[a-zA-Z]\S*$")  # not a prompt such as "- a dash", not a number below zero
+
+
+def parse(
+    kind: type[Settings],
+    prog: str,
+    description: str,
+    default_file: str | None,
+    argv: Sequence[str] | None,
+    positional: str | None = None,
+    usage: str = "",
+) -> Settings:
+    """Fill `kind` from a command line: a flag beats the file of ``--config``, the file beats the default.
+
+    Args:
+        kind: the dataclass; each of its fields becomes a flag.
+        prog: the command as it is called, for ``--help``.
+        description: what ``--help`` says first and last, with a blank line between; ``%(prog)s`` stands for `prog`.
+        default_file: the file under ``configs/`` that is read where ``--config`` names none; None for no such file.
+        argv: the arguments; None for those of the process.
+        positional: the setting whose value may also stand alone, without its flag.
+        usage: the line that ``--help`` says before all; nothing for one that is made of the rest.
+
+    Raises:
+        BadInputError: an unknown flag or key (the nearest known one is given), or a value of the wrong type or outside
+            its range.
+        MissingFileError: the file of ``--config`` is not there.
+    """
+    from jsonargparse import ArgumentError
+
+    parser = _parser(kind, prog, description, default_file, positional, usage)
+    flags, alone = _parted(kind, sys.argv[1:] if argv is None else argv)
+    try:
+        given = parser.parse_args(flags)  # an unknown flag is told before its value, which seems to stand alone
+        if default_file:
+            parser.set_defaults(read_settings(kind, given.config))
+        values = parser.parse_args([*flags, *_with_flag(positional, alone, flags)]).as_dict()
+    except ArgumentError as error:
+        raise BadInputError(_explained(str(error), kind)) from None
+    return kind(**{name: values[name] for name in about(kind)})
+
+
+def _parser(
+    kind: type, prog: str, description: str, default_file: str | None, positional: str | None, usage: str
+) -> Any:
+    """Make a parser with a flag for each setting."""
+    from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
+
+    class Parser(ArgumentParser):
+        def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+            raise ArgumentError(None, message)
+
+    class Formatter(DefaultHelpFormatter, RawDescriptionHelpFormatter):
+        def _get_help_string(self, action: Any) -> str:
+            return action.help  # ours says what the type and the default are, in words
+
+    first, last = description.split("\n\n", 1)
+    alone = f" [{positional.upper()}]" if positional else ""
+    usage = usage or f"%(prog)s{alone} [flags]"
+    parser = Parser(
+        prog=prog, usage=usage, description=first, epilog=last, exit_on_error=False,
+        allow_abbrev=False, formatter_class=Formatter,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"kerasgen {__version__}", help="print the version")
+    if default_file:
+        text = f"a TOML file of the settings below; flags beat it (default: {default_file})"
+        parser.add_argument("--config", type=str, default=default_file, metavar="FILE", help=text)
+    group: Any = parser
+    hints = get_type_hints(kind)
+    for name, one in about(kind).items():
+        if one.group:
+            group = parser.add_argument_group(one.group)
+        _add_flag(group, name, one, hints[name], getattr(kind, name))
+    return parser
+
+
+def _add_flag(group: Any, name: str, one: Setting, hint: Any, default: Any) -> None:
+    """Add a setting's flag, and where it has one its ``--no-...``, to a group of a parser."""
+    from jsonargparse import ActionYesNo
+
+    if hint is bool:
+        yes_no = ActionYesNo(yes_prefix="", no_prefix="no-")
+        group.add_argument(flag_of(name), action=yes_no, default=default, help=one.help)
+        return
+    words, plain = choices(hint), plain_type(hint)
+    group.add_argument(
+        flag_of(name),
+        type=str if plain is str and not words else hint,  # with `str | None`, the word `null` would become None
+        default=default,
+        metavar="|".join(words) or one.metavar or _METAVARS[plain],
+        help=one.help if default in (None, "") else f"{one.help} (default: {default})",
+        **({"nargs": "?", "const": "yes"} if one.otherwise else {}),
+    )
+    if one.otherwise:
+        value, text = one.otherwise
+        group.add_argument("--no-" + flag_of(name)[2:], dest=name, action="store_const", const=value, help=text)
+
+
+def _with_flag(positional: str | None, alone: list[str], flags: list[str]) -> list[str]:
+    """Give the value that stands alone its flag.
+
+    Raises:
+        BadInputError: more stands alone than may.
+    """
+    if not alone:
+        return []
+    if positional is None:
+        raise BadInputError(f"unexpected argument {alone[0]!r}; every setting has a flag; see --help")
+    flag = flag_of(positional)
+    if len(alone) > 1:
+        raise BadInputError(
+            f"the {positional} must be one argument; received {alone[0]!r} and {alone[1]!r}; put quotes around a "
+            f"{positional} of several words"
+        )
+    if any(word.split("=")[0] == flag for word in flags):
+        raise BadInputError(f"the {positional} must be given once; received {alone[0]!r} and {flag}; leave one out")
+    return [f"{flag}={alone[0]}"]
+
+
+def _parted(kind: type, words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Part the flags with their values, and hyphens for underscores, from what stands alone: all after ``--``, too."""
+    hints = get_type_hints(kind)
+    switches = [flag_of(name) for name in about(kind) if hints[name] is bool]
+    bare = {"-h", "--help", "--version", *switches, *(flag_of(f"no_{name}") for name in about(kind))}
+    left = deque(words)
+    flags: list[str] = []
+    alone: list[str] = []
+    while left:
+        word = left.popleft()
+        if word == "--":
+            alone += left
+            break
+        if not _FLAG.match(word):
+            alone.append(word)
+            continue
+        flags.append(_kebab(word))
+        takes = flags[-1] not in bare and "=" not in word
+        if takes and left and left[0] != "--" and not _FLAG.match(left[0]):
+            flags.append(left.popleft())
+    return flags, alone
+
+
+def _kebab(flag: str) -> str:
+    """Accept ``--num_samples`` for ``--num-samples``."""
+    name, equals, value = flag.partition("=")
+    return name.replace("_", "-") + equals + value
+
+
+def _explained(message: str, kind: type) -> str:
+    """Turn the parser's message into the rule, the value and the remedy, on one line."""
+    message = " ".join(message.split())
+    if match := re.search(r"unrecognized arguments: (\S+)", message):
+        known = [flag_of(name) for name in about(kind)]
+        return f"unknown flag {match[1]!r}{nearest(match[1], known) or '; see --help'}"
+    if match := re.search(r"Parser key \"(\w+)\":.*(?:Got value|Given value): ?(.*)", message):
+        return f"{flag_of(match[1])} must be {type_words(get_type_hints(kind)[match[1]])}; received {match[2]!r}"
+    if match := re.match(r"argument (--[\w-]+): expected one argument", message):
+        return f"{match[1]} needs a value; see --help"
+    if match := re.match(r"argument (--[\w-]+)\S*: ignored explicit argument (.*)", message):
+        return f"{match[1]} takes no value; received {match[2]}"
+    return message.rstrip(".") + "; see --help"

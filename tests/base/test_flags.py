@@ -1,0 +1,111 @@
+"""What stands alone on a command line, and that keyword arguments are settings like flags."""
+
+from pathlib import Path
+
+import pytest
+
+from kerasgen.base.errors import BadInputError, MissingFileError
+from kerasgen.base.flags import parse
+from kerasgen.base.settings import resolve
+from kerasgen.tasks.settings import NamesSettings, ProseSettings
+
+
+def prompt(*argv):
+    about = "About.\n\n%(prog)s more."
+    return parse(ProseSettings, "poet", about, "configs/shakespeare.toml", [*argv], positional="prompt").prompt
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["Et tu"], ["Et tu", "--length", "5"], ["--length", "5", "Et tu"], ["--length=5", "Et tu"],
+        ["--quiet", "Et tu", "--seed", "3"], ["--no-log", "Et tu"], ["--no_resume", "Et tu"], ["--", "Et tu"],
+        ["--top_p", "0.5", "Et tu", "--config", "configs/shakespeare_notebook.toml"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_prompt_without_its_flag_is_the_prompt(argv):
+    assert prompt(*argv) == "Et tu"
+
+
+@pytest.mark.parametrize("text", ["-", "- a dash", "---", "-5", "FILE:start.txt", "", "a\nb", "snake_case", "=", "🦕"])
+def test_a_prompt_may_look_strange(text):
+    assert prompt(text) == prompt("--length", "5", text) == prompt("--", text) == text
+
+
+def test_after_two_hyphens_a_prompt_may_look_like_a_flag():
+    assert prompt("--", "--num_samples") == "--num_samples"
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["Et", "tu"], ["'Et' and 'tu'", "quotes"]),
+        (["Et", "--prompt", "tu"], ["'Et' and --prompt", "leave one out"]),
+        (["--prompt=tu", "Et"], ["'Et' and --prompt", "leave one out"]),
+        (["--lenght", "5"], ["unknown flag '--lenght'", "'--length'"]),
+        (["--lenght=5", "Et tu"], ["unknown flag '--lenght=5'"]),
+    ],
+)
+def test_what_stands_alone_can_be_too_much(argv, words):
+    with pytest.raises(BadInputError) as caught:
+        prompt(*argv)
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_where_nothing_may_stand_alone_it_is_refused():
+    with pytest.raises(BadInputError, match="unexpected argument 'rex'"):
+        parse(NamesSettings, "names", "a\n\nb", None, ["--steps", "5", "rex"])
+
+
+def test_the_help_says_what_may_stand_alone_and_how_it_was_called(capsys):
+    with pytest.raises(SystemExit):
+        prompt("--help")
+    shown = capsys.readouterr().out
+    assert shown.startswith("usage: poet [PROMPT] [flags]") and "poet more." in shown
+
+
+def keywords(config=None, **values):
+    return resolve(NamesSettings, "configs/dino.toml", values, config)
+
+
+def test_keyword_arguments_beat_the_file_and_the_file_beats_the_defaults(tmp_path):
+    (tmp_path / "my.toml").write_text("units = 7\nsteps = 9\n", encoding="utf-8")
+    found = keywords(tmp_path / "my.toml", units=8)
+    assert (found.units, found.steps, found.learning_rate) == (8, 9, NamesSettings.learning_rate)
+    assert keywords().units == 64  # our own file is read where none is named
+
+
+def test_keyword_arguments_are_of_the_flags_types():
+    found = keywords(learning_rate=1, top_k=None, data=Path("towns.txt"))
+    assert (found.learning_rate, found.top_k, found.data) == (1.0, None, "towns.txt")
+    assert isinstance(found.learning_rate, float)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"unitz": 64}, "unknown setting 'unitz'; did you mean 'units'?"),
+        ({"qqqqqq": 1}, "unknown setting 'qqqqqq'"),
+        ({"units": "many"}, "units must be a whole number; received 'many'"),
+        ({"units": 1.5}, "units must be a whole number; received 1.5"),
+        ({"units": True}, "units must be a whole number; received True"),
+        ({"units": None}, "units must be a whole number; received None"),
+        ({"units": 0}, "units must be between 1 and 8192; received 0"),
+        ({"temperature": "hot"}, "temperature must be a number; received 'hot'"),
+        ({"temperature": 10**400}, "temperature must be a number; received 1"),
+        ({"device": "fpga"}, "device must be one of auto, cpu, gpu, tpu; received 'fpga'"),
+        ({"quiet": 1}, "quiet must be true or false; received 1"),
+        ({"save_dir": 7}, "save_dir must be text; received 7"),
+        ({"min_length": 9, "max_length": 5}, "min_length must be at most max_length, 5; received 9"),
+    ],
+)
+def test_a_wrong_keyword_argument_says_the_rule_and_the_value(values, message):
+    with pytest.raises(ValueError) as caught:
+        keywords(**values)
+    assert str(caught.value).startswith(message) and "--" not in str(caught.value)
+
+
+def test_a_configuration_that_is_not_there_is_named():
+    with pytest.raises(MissingFileError, match="config must name a TOML file; received 'no.toml'"):
+        keywords("no.toml")
