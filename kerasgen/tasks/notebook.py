@@ -5,6 +5,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+PUBLISHED = {  # what the notebook (v3a) printed after the step of that number, counted from 0
+    0: 23.087336, 2000: 27.884160, 4000: 25.901815, 6000: 24.608779, 8000: 24.070350, 10000: 23.844446,
+    12000: 23.291971, 14000: 23.382338, 16000: 23.255630, 34000: 22.447230,
+}  # fmt: skip
+
 
 def notebook_uniforms(rows: int, length: int) -> np.ndarray:
     """Return the numbers that the notebook draws its names with, float64 ``(rows, length)``.
@@ -41,7 +46,7 @@ def notebook_weights(seed: int, vocab_size: int, units: int, scale: float = 0.01
     return [kernel.T * scale, recurrent.T * scale, np.zeros(units), out_kernel.T * scale, np.zeros(vocab_size)]
 
 
-def epoch_ends(steps: int, every: int) -> Iterator[int]:
+def report_steps(steps: int, every: int) -> Iterator[int]:
     """Yield the ends of virtual epochs: after the first step, after each `every` steps more, and at the end.
 
     The first comes so early because the notebooks report after the steps number 0, 2000, 4000, ...

@@ -1,19 +1,23 @@
-"""Settings and a text to everything that a training needs: parts, vocabulary, batches, model, scores, card."""
+"""What is learned: settings and a text to everything that a training needs. What differs by kind is a method here."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from kerasgen.base.errors import BadInputError
+from kerasgen.base.settings import card_of
 from kerasgen.metrics.ngrams import NgramModel
+from kerasgen.metrics.novelty import KnownTexts
 from kerasgen.metrics.score import Score
-from kerasgen.tasks.settings import CommonConfig
+from kerasgen.modelfile.store import Contents
+from kerasgen.tasks.settings import TaskSettings
 from kerasgen.text.corpora import Text
 from kerasgen.text.vocab import CharVocab
 
 
-class Recipe(ABC):
-    """What a training is made of; making a recipe imports no TensorFlow.
+class Task(ABC):
+    """What is learned, by which settings; making a task imports no TensorFlow.
 
     Attributes:
         kind: ``"names"`` or ``"prose"``.
@@ -22,35 +26,40 @@ class Recipe(ABC):
         vocab: the characters.
         split: the parts `train`, `validation` and `test`.
         batches: what `training.fit` takes.
-        steps: the training steps of the whole run, from a new model.
+        steps: the training steps of the whole run.
         chunk: how many of them a compiled program makes at the most.
         known: the texts by which the saved model tells known from new.
         chars_per_loss: how many characters one unit of ``loss`` in the logs is summed over, on average.
         chars_per_step: how many characters a step predicts, on average.
+        published: the losses that the course's notebook printed, by step, where this task reproduces them.
+        keeps_optimizer: whether the optimizer's state is saved with the model.
+        units: the size of a layer's state.
+        learning_rate: at its highest.
+        small_loops_fused: whether XLA fuses small loops in this process; see `backend.fuse_small_loops`.
     """
 
     kind: ClassVar[str]
     ORDER: ClassVar[int]  # of the n-grams
-    TRAINING_KEYS: ClassVar[set[str]]
     COUNTED: ClassVar[str]  # what the card counts the scored part in
 
-    settings: CommonConfig
+    settings: TaskSettings
     corpus: Text
     vocab: CharVocab
     split: Any
     batches: Any
     steps: int
     chunk: int
-    known: list[str]
+    known: KnownTexts
     chars_per_loss: float
     chars_per_step: float
+    published: dict[int, float] = {}
+    keeps_optimizer: bool = True
+    units: int
+    learning_rate: float
+    small_loops_fused: bool = False
     _marks: dict[str, Any]  # what a generator must know of the model, and the card says first
     _size: dict[str, int]  # of the text, for the card
     _baseline: Score | None = None
-
-    def training_settings(self) -> dict[str, Any]:
-        """Return the settings that identify a training."""
-        return {key: value for key, value in asdict(self.settings).items() if key in self.TRAINING_KEYS}
 
     @abstractmethod
     def epoch_ends(self, first: int = 0) -> list[int]:
@@ -65,43 +74,47 @@ class Recipe(ABC):
         """Where the running mean of the loss begins; None for the first step's loss."""
         return None
 
-    def device(self) -> str:
-        """Prepare TensorFlow for this training, before it compiles anything; return the name of the device to train on.
+    def tune_process(self) -> None:  # noqa: B027 (most tasks need none)
+        """Set the switches of the whole process that make this task fast; for commands, which own their process."""
 
-        Raises:
-            BadInputError: there is no such device.
-        """
-        from kerasgen.models import backend
-
-        return backend.device(self.settings.device)
+    def with_settings(self, settings: TaskSettings) -> "Task":
+        """Return a task of other settings on the same text in the same process."""
+        task = type(self)(settings, self.corpus)  # type: ignore[call-arg]  # a task that can be made takes both
+        task.small_loops_fused = self.small_loops_fused
+        return task
 
     @abstractmethod
     def build(self):
-        """Make a new model, compiled in the ordinary Keras way."""
+        """Make a new Keras model, compiled in the ordinary Keras way."""
 
-    def passes(self, model):
-        """Return what computes the model's gradients for `training.fit`."""
-        return model
+    def fine_tune(self, keras_model):
+        """Compile a trained Keras model to be trained further, with the optimizer's state that it has.
 
-    def generator(self, model):
-        """Return the `Generator` of a model; its card says no more than a generator must know."""
-        from kerasgen.generation.generator import Generator
+        Raises:
+            BadInputError: models of this kind can't be.
+        """
+        raise BadInputError(f"a model of {self.kind} can't be fine-tuned; train a new one")
+
+    @abstractmethod
+    def char_model(self, keras_model):
+        """Return the `CharModel` of a Keras model, to be trained by these settings."""
+
+    def generator(self, keras_model):
+        """Return the `TrainedGenerator` of a Keras model; its card says no more than a generator must know."""
+        from kerasgen.modelfile.loader import TrainedGenerator
         from kerasgen.models import backend
 
-        return Generator(
-            self.passes(model), self.vocab, start=self._marks.get("start"), stop=self._marks.get("stop"),
-            is_known=frozenset(self.known).__contains__, card=dict(self._marks),
-            device=backend.device(self.settings.device),
-        )  # fmt: skip
+        place = backend.device(self.settings.device)
+        return TrainedGenerator(self.char_model(keras_model), self.vocab, dict(self._marks), self.known, place)
+
+    def early_stopping(self):
+        """Return the Keras callback that stops early and keeps the best weights, or None."""
+        return None
 
     @property
     def scored(self) -> tuple[str, Sequence[str]]:
         """The part that the model is scored by, with its label: what was held back, else what was learned from."""
-        parts = {
-            "validation": self.split.validation,
-            "held out": self.split.test,
-            "in sample": self._learned(),
-        }
+        parts = {"validation": self.split.validation, "held out": self.split.test, "in sample": self._learned()}
         return next((label, part) for label, part in parts.items() if part)
 
     def baseline(self) -> Score:
@@ -115,7 +128,7 @@ class Recipe(ABC):
         """Score the validation part, for the logs of an epoch; where there is none, return nothing."""
         if not self.split.validation:
             return {}
-        score = self._score(generator, self.split.validation, often=True)
+        score = self._score(generator, self.split.validation)
         return {"val_nats_per_char": score.nats_per_char, "val_bits_per_char": score.bits_per_char}
 
     def card(self, generator, seconds: float) -> dict[str, Any]:
@@ -129,7 +142,7 @@ class Recipe(ABC):
         score, baseline = self._score(generator, part), self.baseline()
         return {
             **self._marks,
-            "config": self.training_settings(),
+            "config": card_of(self.settings),
             "data": {"name": self.corpus.name, "sha256": self.corpus.sha256, **self._size},
             "training": {"steps": self.steps, "seconds": seconds},
             "scores": {
@@ -142,6 +155,10 @@ class Recipe(ABC):
             },
         }
 
+    @abstractmethod
+    def sample(self, generator, temperature: float) -> str:
+        """Generate at a temperature; return Markdown that shows it with its novelty, for the logs."""
+
     def _learned(self) -> Sequence[str]:
         """Return what is scored where nothing was held back."""
         return self.split.train
@@ -151,5 +168,29 @@ class Recipe(ABC):
         """Return a part as sequences of ids, for the n-grams."""
 
     @abstractmethod
-    def _score(self, generator, part, often: bool = False) -> Score:
-        """Score a part; `often` says that compiling will pay."""
+    def _score(self, generator, part) -> Score:
+        """Score a part."""
+
+
+@dataclass(frozen=True)
+class StartingPoint:
+    """What a training begins with.
+
+    Attributes:
+        parent: the file of the model to fine-tune; None for a new model.
+    """
+
+    parent: Contents | None = None
+
+    @property
+    def origin(self) -> str:
+        """The SHA-256 of the parent's file; nothing for a new model."""
+        return self.parent.sha256 if self.parent else ""
+
+    def build(self, task: Task):
+        """Return the Keras model to train, compiled."""
+        if self.parent is None:
+            return task.build()
+        from kerasgen.modelfile import loader
+
+        return task.fine_tune(loader.keras_model(self.parent, compile=True))
