@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,23 +10,24 @@ import numpy as np
 from kerasgen.base import console
 from kerasgen.base.errors import FailedError, StoppedError
 from kerasgen.models.backend import keras
+from kerasgen.models.contract import CharModel
 from kerasgen.runs import checkpoints
+from kerasgen.training.progress import Progress
 
 OFTEN, SELDOM = 2.0, 30.0  # seconds between checkpoints: at the least, and (within an epoch) at the most
 
 
 class Checkpointer(keras.callbacks.Callback):
-    """Writes checkpoints, brings a training back from one, and ends it where a signal asks for that.
+    """Writes checkpoints, restores a training from one, and ends it where a signal asks for that.
 
     A checkpoint comes at the end of an epoch, where the last is 2 seconds old (an epoch of names takes milliseconds),
     and within an epoch, where it is 30 seconds old. It must be the last of the callbacks, so that what it keeps of the
     others is what they have after an epoch.
 
     Args:
-        folder: of the checkpoints.
-        model: compiled.
-        passes: as for `fit`.
-        progress: as for `fit`.
+        folder: of the checkpoints; None to write none.
+        model: as for `fit`, like `progress`.
+        progress: see `fit`.
         stopping: the callback that stops early and keeps the best weights, where there is one.
         signalled: returns the number of the signal that asks to stop, or 0.
 
@@ -36,28 +38,32 @@ class Checkpointer(keras.callbacks.Callback):
 
     STOPPING = ("wait", "stopped_epoch", "best", "best_epoch")
 
-    def __init__(self, folder, model, passes, progress, stopping=None, signalled=lambda: 0):
+    def __init__(self, folder: Path | None, model: CharModel, progress: Progress, stopping=None, signalled=lambda: 0):
         super().__init__()
         self.folder, self.progress, self.stopping, self.signalled = folder, progress, stopping, signalled
-        if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
+        keras_model = model.keras_model()
+        optimizer = keras_model.optimizer
+        if not optimizer.built:
+            optimizer.build(keras_model.trainable_variables)
         groups = {
-            "weights": model.trainable_variables,
-            "carried": passes.carried,
-            "optimizer": model.optimizer.variables,
+            "weights": keras_model.trainable_variables,
+            "carried": model.carried,
+            "optimizer": optimizer.variables,
         }
         self.variables = {f"{name}/{n}/{v.name}": v for name, group in groups.items() for n, v in enumerate(group)}
-        self.best = [v.numpy() for v in model.weights] if stopping else []
-        self._iterations = model.optimizer.iterations
+        self.best = [v.numpy() for v in keras_model.weights] if stopping else []
+        self._iterations = optimizer.iterations
         self.seconds, self.saved, self._failed = 0.0, -1, False
         self._facts: dict[str, Any] = {}
 
     def restore(self) -> list[str]:
-        """Bring model, optimizer and progress back from the newest checkpoint that can be read, if there is one.
+        """Restore model, optimizer and progress from the newest checkpoint that can be read, if there is one.
 
         Returns:
             What is wrong with newer ones.
         """
+        if self.folder is None:
+            return []
         arrays = {**{name: v.numpy() for name, v in self.variables.items()}, **self._best()}
         shapes: checkpoints.Shapes = {name: (a.dtype.str, a.shape) for name, a in arrays.items()}
         shapes["losses"] = (np.dtype(float).str, (None,))
@@ -101,12 +107,12 @@ class Checkpointer(keras.callbacks.Callback):
 
     def _perhaps(self, age: float) -> None:
         signal = self.signalled()
-        if signal or time.perf_counter() - self._last >= age:
-            self._save()
+        if self.folder and (signal or time.perf_counter() - self._last >= age):
+            self._save(self.folder)
         if signal:
             raise StoppedError(f"stopped at step {self.step:,}", signal)
 
-    def _save(self) -> None:
+    def _save(self, folder: Path) -> None:
         self.seconds = time.perf_counter() - self._started
         self.progress.stopped = bool(self.model.stop_training)
         if self.stopping and self.stopping.best_weights is not None:
@@ -117,7 +123,7 @@ class Checkpointer(keras.callbacks.Callback):
             facts["stopping"] = {name: getattr(self.stopping, name) for name in self.STOPPING}
         arrays = {name: v.numpy() for name, v in self.variables.items()}
         try:
-            checkpoints.write(self.folder, self.step, {**arrays, **self._best(), "losses": losses}, facts)
+            checkpoints.write(folder, self.step, {**arrays, **self._best(), "losses": losses}, facts)
             self.saved, self._failed = self.step, False
         except FailedError as error:  # hours of training are worth more than their checkpoint
             if not self._failed:

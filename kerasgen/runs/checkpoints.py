@@ -9,23 +9,20 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from kerasgen.base.errors import BadInputError, reason
 from kerasgen.base.files import remove_leftovers, sha256, whole
 
+if TYPE_CHECKING:  # `kerasgen clean` does without
+    import numpy as np
+
 KEPT = 2  # where the newest is damaged, the one before it is there
-
-
 _SUFFIX = ".checkpoint"
-
-
 Shapes = dict[str, tuple[str, Sequence[int | None]]]  # name: dtype and shape; a length of None may be any
 
 
-def write(folder: Path, step: int, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> Path:
+def write(folder: Path, step: int, arrays: dict[str, "np.ndarray"], facts: dict[str, Any]) -> Path:
     """Write the checkpoint of a step, then remove all but the last two.
 
     Args:
@@ -37,6 +34,8 @@ def write(folder: Path, step: int, arrays: dict[str, np.ndarray], facts: dict[st
     Raises:
         FailedError: it can't be written; those before are still there.
     """
+    import numpy as np
+
     # A copy with `order="C"`, as `ascontiguousarray` would make a scalar a vector.
     raw = {name: np.array(array, order="C") for name, array in arrays.items()}
     header = {
@@ -66,7 +65,7 @@ def step_of(path: Path) -> int:
     return int(path.stem)
 
 
-def newest(folder: Path, shapes: Shapes) -> tuple[dict[str, np.ndarray] | None, dict[str, Any], list[str]]:
+def newest(folder: Path, shapes: Shapes) -> tuple[dict[str, "np.ndarray"] | None, dict[str, Any], list[str]]:
     """Read the newest checkpoint that can be read.
 
     Args:
@@ -85,7 +84,7 @@ def newest(folder: Path, shapes: Shapes) -> tuple[dict[str, np.ndarray] | None, 
     return None, {}, wrong
 
 
-def read(path: Path, shapes: Shapes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read(path: Path, shapes: Shapes) -> tuple[dict[str, "np.ndarray"], dict[str, Any]]:
     """Read a checkpoint.
 
     Args:
@@ -98,6 +97,8 @@ def read(path: Path, shapes: Shapes) -> tuple[dict[str, np.ndarray], dict[str, A
     Raises:
         BadInputError: it is damaged, or not one of this training.
     """
+    import numpy as np
+
     try:
         noted, content = path.read_bytes().split(b"\n", 1)
         if noted.decode() != sha256(content):

@@ -7,17 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kerasgen.base.figures import BLUE, GREY, ORANGE, save_figure
+from kerasgen.tasks.task import Task
 
 PICTURE = "curves.png"
 
 
-PUBLISHED = {  # what the notebook (v3a) printed after the step of that number, counted from 0
-    0: 23.087336, 2000: 27.884160, 4000: 25.901815, 6000: 24.608779, 8000: 24.070350, 10000: 23.844446,
-    12000: 23.291971, 14000: 23.382338, 16000: 23.255630, 34000: 22.447230,
-}  # fmt: skip
-
-
-def curves(history: Sequence[dict[str, float]], recipe):
+def curves(history: Sequence[dict[str, float]], task: Task):
     """Draw how the loss fell, as a `matplotlib.figure.Figure`.
 
     In bits a character: training, validation where there is one, and the n-grams as a line to be beaten. For the
@@ -26,7 +21,7 @@ def curves(history: Sequence[dict[str, float]], recipe):
     Args:
         history: of every epoch, the logs ``loss``, ``smoothed_loss``, ``val_bits_per_char`` where there is a validation
             part, and ``step``, the number of training steps behind it.
-        recipe: what was trained; see `Monitor`.
+        task: what was trained.
     """
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its notes on font caches are not for our users
     from matplotlib.figure import Figure
@@ -41,22 +36,22 @@ def curves(history: Sequence[dict[str, float]], recipe):
     axes.set_xlabel("training steps")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    if getattr(recipe.settings, "notebook_draws", False) and recipe.corpus.name == "dinos":
-        _draw_notebook(axes, history)
+    if task.published:
+        _draw_notebook(axes, history, task.published)
     else:
-        _draw_losses(axes, history, recipe)
+        _draw_losses(axes, history, task)
     return figure
 
 
-def save_curves(path: Path, history: Sequence[dict[str, float]], recipe) -> None:
+def save_curves(path: Path, history: Sequence[dict[str, float]], task: Task) -> None:
     """Draw `curves` into a PNG file, as `save_figure` does."""
-    save_figure(path, lambda: curves(history, recipe), "the loss curves")
+    save_figure(path, lambda: curves(history, task), "the loss curves")
 
 
-def _draw_losses(axes, history, recipe) -> None:
+def _draw_losses(axes, history, task) -> None:
     steps = [epoch["step"] for epoch in history]
-    baseline = recipe.baseline().bits_per_char
-    lines = {"train": (BLUE, [epoch["loss"] / recipe.chars_per_loss / math.log(2) for epoch in history])}
+    baseline = task.baseline().bits_per_char
+    lines = {"train": (BLUE, [epoch["loss"] / task.chars_per_loss / math.log(2) for epoch in history])}
     if "val_bits_per_char" in history[-1]:
         lines["validation"] = (ORANGE, [epoch.get("val_bits_per_char", math.nan) for epoch in history])
     axes.axhline(baseline, color=GREY, linestyle="--", linewidth=1.5)
@@ -69,14 +64,14 @@ def _draw_losses(axes, history, recipe) -> None:
     ends = [(f"{name} {values[-1]:.2f}", color, values[-1]) for name, (color, values) in lines.items()]
     _label(axes, steps[-1], [*ends, (f"n-grams {baseline:.2f}", GREY, baseline)])
     axes.set_ylabel("loss (bits per character)")
-    title = f"{recipe.corpus.name}: {recipe.settings.units} units, {steps[-1]:,} steps"
+    title = f"{task.corpus.name}: {task.units} units, {steps[-1]:,} steps"
     axes.set_title(title, loc="left", parse_math=False)
 
 
-def _draw_notebook(axes, history) -> None:
+def _draw_notebook(axes, history, published: dict[int, float]) -> None:
     steps, losses = [epoch["step"] - 1 for epoch in history], [epoch["smoothed_loss"] for epoch in history]
     axes.plot(steps, losses, color=BLUE, linewidth=2)
-    points = [(step, loss) for step, loss in PUBLISHED.items() if step <= steps[-1]]
+    points = [(step, loss) for step, loss in published.items() if step <= steps[-1]]
     axes.plot(*zip(*points, strict=True), "o", color=ORANGE, markersize=9, markerfacecolor="none", clip_on=False)
     _label(axes, steps[-1], [("kerasgen", BLUE, losses[-1])])
     _label(axes, points[-1][0], [("the notebook", ORANGE, points[-1][1])])

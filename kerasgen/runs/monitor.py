@@ -5,7 +5,7 @@ import itertools
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -13,43 +13,35 @@ from typing import Any
 
 import numpy as np
 
+from kerasgen.base import markdown
 from kerasgen.base.figures import say
-from kerasgen.metrics.novelty import LONGEST, copying
+from kerasgen.generation.generator import Generator
 from kerasgen.models.backend import keras, tf
 from kerasgen.runs.curves import PICTURE, save_curves
+from kerasgen.tasks.task import Task
+from kerasgen.training.progress import Progress
 
 TEMPERATURES = (0.4, 0.7, 1.0, 1.3)  # of the samples; both commands' own are among them
-
-
-SHOWN = 8  # names a temperature: what the generator's smallest program but one makes at once
-
-
-LENGTH = 400  # characters of a text
-
-
-OPENING = "\n\n"  # what a text goes on from: a stanza has ended
-
-
 PROBED = 32  # names or windows that gradients and hidden states are measured on
 
 
-def run_name(recipe, now: datetime) -> str:
+def run_name(task: Task, now: datetime) -> str:
     """Name a run so that many of them compare well side by side: ``dinos_units64_lr0.015_seed0_1121-213005``.
 
     Args:
-        recipe: what is trained; see `Monitor`.
+        task: what is trained.
         now: when it begins.
     """
-    settings, corpus = recipe.settings, re.sub(r"[^\w.-]+", "-", recipe.corpus.name)[:60]
-    return f"{corpus}_units{settings.units}_lr{settings.learning_rate:g}_seed{settings.seed}_{now:%m%d-%H%M%S}"
+    corpus = re.sub(r"[^\w.-]+", "-", task.corpus.name)[:60]
+    return f"{corpus}_units{task.units}_lr{task.learning_rate:g}_seed{task.settings.seed}_{now:%m%d-%H%M%S}"
 
 
-def run_folder(log_dir: str | Path, recipe, now: datetime | None = None) -> Path:
+def run_folder(log_dir: str | Path, task: Task, now: datetime | None = None) -> Path:
     """Make the folder of a new run; a name that is taken gets a number.
 
     Where it can't be made, its path is returned all the same, and the `Monitor` says what is wrong.
     """
-    name = run_name(recipe, now or datetime.now())
+    name = run_name(task, now or datetime.now())
     for number in itertools.count(1):
         folder = Path(log_dir) / (name if number == 1 else f"{name}-{number}")
         try:
@@ -88,21 +80,19 @@ class Monitor(keras.callbacks.Callback):
 
     Args:
         folder: where to write; see `run_folder`.
-        recipe: what is trained; has ``kind`` (``"names"`` or ``"prose"``), ``settings``, ``corpus.name``, ``split``,
-            ``batches``, ``steps``, ``chars_per_loss`` (characters that a unit of ``loss`` is summed over),
-            ``chars_per_step``, and ``baseline()`` (the n-grams' `Score`).
-        generator: writes the samples; its ``model`` has ``gradients`` and ``carried`` as well, as for `training.fit`.
+        task: what is trained.
+        generator: writes the samples.
+        progress: that of the training; the epochs before an interruption belong to the curves.
 
     Attributes:
-        history: for every epoch, its logs and the number of steps behind it, ``step``; those of epochs before an
-            interruption may be put in.
+        history: for every epoch, its logs and the number of steps behind it, ``step``.
         failed: whether logging has stopped, since something went wrong in it.
     """
 
-    def __init__(self, folder: str | Path, recipe, generator):
+    def __init__(self, folder: str | Path, task: Task, generator: Generator, progress: Progress | None = None):
         super().__init__()
-        self.folder, self.recipe, self.generator = Path(folder), recipe, generator
-        self.config = {**asdict(recipe.settings), "data": recipe.corpus.name, "steps": recipe.steps}
+        self.folder, self.task, self.generator, self._progress = Path(folder), task, generator, progress
+        self.config = {**asdict(task.settings), "data": task.corpus.name, "steps": task.steps}
         self.history: list[dict[str, float]] = []
         self.failed = False
         self._writers: dict[str, Any] = {}  # opened when training begins
@@ -110,15 +100,16 @@ class Monitor(keras.callbacks.Callback):
     @_harmless
     def on_train_begin(self, logs=None):
         """Open the folder; write the settings and the graph of the generator's step."""
+        self.history = list(self._progress.epochs) if self._progress else []
         self._marks: list[tuple[int, float]] = []  # steps and seconds, between which characters are counted
         self._probe = tf.function(self._probed, jit_compile=True, autograph=False)
         self.folder.mkdir(parents=True, exist_ok=True)
-        state = tf.nest.map_structure(tf.TensorSpec.from_tensor, self.generator.model.initial_state(1))
+        state = tf.nest.map_structure(tf.TensorSpec.from_tensor, self.generator.char_model.initial_state(1))
         ids, number = tf.TensorSpec((1,), tf.int32, "ids"), tf.TensorSpec((1,), tf.float32, "uniform")
         temperature = tf.TensorSpec((), tf.float32, "temperature")
         traced = self.generator.step.get_concrete_function(ids, state, number, temperature)
         with self._writer("train").as_default(self._step()):
-            tf.summary.text("config", _table(("setting", "value"), self.config.items()))
+            tf.summary.text("config", markdown.table(("setting", "value"), self.config.items()))
             tf.summary.graph(traced.graph)
 
     @_harmless
@@ -144,13 +135,13 @@ class Monitor(keras.callbacks.Callback):
             tf.summary.scalar("training/learning_rate", float(self.model.optimizer.learning_rate))
             if len(self._marks) > 1:  # fewer, where the epoch is its first chunk, or was over but for this end of it
                 (first, begun), (last, ended) = self._marks[0], self._marks[-1]
-                chars = (last - first) * self.recipe.chars_per_step
+                chars = (last - first) * self.task.chars_per_step
                 tf.summary.scalar("training/chars_per_second", chars / (ended - begun))
             self._probes(step)
             for variable in self.model.trainable_variables:
                 _histogram(f"weights/{variable.path}", variable.numpy())
             for temperature in TEMPERATURES:
-                tf.summary.text(f"samples/temperature_{temperature}", self._sample(temperature))
+                tf.summary.text(f"samples/temperature_{temperature}", self.task.sample(self.generator, temperature))
         for writer in self._writers.values():  # what a checkpoint knows shall be in the logs
             writer.flush()
 
@@ -160,7 +151,7 @@ class Monitor(keras.callbacks.Callback):
         while self._writers:
             self._writers.popitem()[1].close()
         if self.history:
-            save_curves(self.folder / PICTURE, self.history, self.recipe)
+            save_curves(self.folder / PICTURE, self.history, self.task)
 
     def _step(self) -> int:
         return int(self.model.optimizer.iterations)
@@ -175,7 +166,7 @@ class Monitor(keras.callbacks.Callback):
 
     def _losses(self, logs) -> dict[str, tuple[float, float]]:
         """Return the losses of each run, in nats and in bits a character."""
-        train, ngrams = logs["loss"] / self.recipe.chars_per_loss, self.recipe.baseline()
+        train, ngrams = logs["loss"] / self.task.chars_per_loss, self.task.baseline()
         found = {"train": (train, train / math.log(2)), "ngrams": (ngrams.nats_per_char, ngrams.bits_per_char)}
         if "val_nats_per_char" in logs:
             found["validation"] = (logs["val_nats_per_char"], logs["val_bits_per_char"])
@@ -183,7 +174,7 @@ class Monitor(keras.callbacks.Callback):
 
     def _probes(self, step: int) -> None:
         """Measure gradients and hidden states on the batches that come next."""
-        batches = self.recipe.batches
+        batches = self.task.batches
         rows = np.asarray(batches(step, max(1, PROBED // batches.batch_size)))
         norms, shares, hidden = self._probe(tf.constant(rows), tf.constant(step, tf.int64))
         tf.summary.scalar("training/gradient_norm", tf.reduce_mean(norms))
@@ -197,44 +188,24 @@ class Monitor(keras.callbacks.Callback):
 
         Every batch begins with the state that the next one will begin with.
         """
-        passes = self.generator.model
+        model = self.generator.char_model
         weights = [tf.convert_to_tensor(v.value) for v in self.model.trainable_variables]
-        state = passes.initial_state(rows.shape[1])
-        if passes.carried:
-            state = tf.cast(passes.carried[0].value, state.dtype)
+        state = model.initial_state(rows.shape[1])
+        if model.carried:
+            state = tf.cast(model.carried[0].value, model.compute_dtype)
 
         def measure(i):
-            _, gradients, _ = passes.gradients(weights, tf.gather(rows, i), state, first + tf.cast(i, first.dtype))
+            step = first + tf.cast(i, first.dtype)
+            _, gradients, _ = model.loss_and_gradients(weights, tf.gather(rows, i), state, step)
             gradients = [tf.cast(g, tf.float32) for g in gradients]
             return tf.linalg.global_norm(gradients), clipped_share(gradients, self.model.optimizer)
 
         norms, shares = tf.map_fn(measure, tf.range(rows.shape[0]), fn_output_signature=(tf.float32, tf.float32))
         inputs = tf.reshape(rows, (-1, rows.shape[-1]))[:PROBED, :-1]  # (rows, time)
         states = tf.scan(
-            lambda state, ids: passes.step(ids, state)[1], tf.transpose(inputs), passes.initial_state(inputs.shape[0])
+            lambda state, ids: model.step(ids, state)[1], tf.transpose(inputs), model.initial_state(inputs.shape[0])
         )
-        hidden = tf.nest.flatten(states)[::2]  # an LSTM's state is (h, c) of each layer, a SimpleRNN's is h
-        return norms, shares, [tf.abs(h) for h in hidden]
-
-    def _sample(self, temperature: float) -> str:
-        """Generate at a temperature; return Markdown that shows it beside its novelty."""
-        seed = self.recipe.settings.seed
-        if self.recipe.kind == "names":
-            names = self.generator.generate(SHOWN, temperature=temperature, seed=seed)
-            rows = [(name, "known" if self.generator.is_known(name) else "new") for name in names]
-            return _table(("name", "novelty"), rows)
-        text = "".join(self.generator.stream(OPENING, length=LENGTH, temperature=temperature, seed=seed))
-        return _indented(text) + "\n\n" + self._copying(text)
-
-    def _copying(self, text: str) -> str:
-        learned, name = self.recipe.split.train, _escaped(self.recipe.corpus.name)
-        if len(learned) > LONGEST:
-            return f"novelty: not measured, since {name} has over {LONGEST:,} characters"
-        found = copying(text, learned)
-        return (
-            f"novelty: {found.share:.1%} of its {found.width}-character spans and {found.words:.1%} of its words stand "
-            f"in {name}; the longest span has {len(found.longest)} characters:\n\n{_indented(found.longest)}"
-        )
+        return norms, shares, [tf.abs(h) for h in model.hidden(states)]
 
 
 def _histogram(tag: str, values) -> None:
@@ -251,29 +222,11 @@ def clipped_share(gradients, optimizer):
 
     Args:
         gradients: list of float32 tensors, not clipped.
-        optimizer: a Keras optimizer, whose ``clipvalue``, ``clipnorm`` or ``global_clipnorm`` is the limit.
+        optimizer: a Keras optimizer, whose ``clipvalue`` or ``global_clipnorm`` is the limit.
     """
-    if optimizer.clipnorm:
-        changed = [tf.fill(g.shape, tf.norm(g) > optimizer.clipnorm) for g in gradients]
-    elif optimizer.global_clipnorm:
+    if optimizer.global_clipnorm:
         over = tf.linalg.global_norm(gradients) > optimizer.global_clipnorm
         changed = [tf.fill(g.shape, over) for g in gradients]
     else:
         changed = [tf.abs(g) > (optimizer.clipvalue or math.inf) for g in gradients]
     return tf.reduce_mean(tf.concat([tf.reshape(tf.cast(c, tf.float32), [-1]) for c in changed], axis=0))
-
-
-def _table(header: Sequence[str], rows) -> str:
-    """Return a table in Markdown."""
-    lines = [header, ["---"] * len(header), *([_escaped(str(cell)) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _escaped(text: str) -> str:
-    """Make a text stand in Markdown as it is."""
-    return re.sub(r"[\\`*_\[\]<>|&\r\n]", lambda found: f"&#{ord(found[0])};", text)
-
-
-def _indented(text: str) -> str:
-    """Return a text as a block of Markdown that keeps its lines."""
-    return "\n".join(f"    {line}" for line in text.strip("\n").split("\n"))

@@ -1,18 +1,19 @@
-"""A progress bar of a training, in terminals only."""
+"""A progress bar of a training, in terminals and in Jupyter."""
 
 import contextlib
 import os
 import sys
+from importlib.util import find_spec
 
 
 @contextlib.contextmanager
 def progress_bar(total: int, quiet: bool = False, first: int = 0, chars: int = 0, done: int = 0):
-    """Yield a Keras callback that shows the steps, the loss and the time left; a bar in terminals only.
+    """Yield a Keras callback that shows the steps, the loss and the time left; elsewhere it shows nothing.
 
     Args:
         total: the number of steps of the whole training.
         quiet: show nothing.
-        first: the steps that were made before this training.
+        first: the steps that the optimizer had behind it when this training began.
         chars: characters a step; where given, their rate is shown.
         done: the steps of this training that were made before it was interrupted.
     """
@@ -22,7 +23,8 @@ def progress_bar(total: int, quiet: bool = False, first: int = 0, chars: int = 0
     from kerasgen.models.backend import keras
 
     console = Console(stderr=True)
-    if quiet or not console.is_terminal or os.environ.get("NO_COLOR"):
+    shows = console.is_jupyter and find_spec("ipywidgets") or console.is_terminal and not os.environ.get("NO_COLOR")
+    if quiet or not shows:
         yield keras.callbacks.Callback()
         return
     loss = TextColumn("steps, loss {task.fields[loss]}{task.fields[rate]}")

@@ -1,6 +1,6 @@
 """TensorBoard's server shows a run in a real browser.
 
-``python -m tests.test_tensorboard logs docs/tensorboard.png`` makes the README's picture of the runs in `logs`.
+``python -m tests.runs.test_tensorboard logs docs/tensorboard.png`` makes the README's picture of the runs in `logs`.
 """
 
 import base64
@@ -18,7 +18,8 @@ import time
 import pytest
 
 from kerasgen.runs import monitor
-from tests.test_monitor import NAMES, names_recipe, train
+from kerasgen.tasks.names import SHOWN
+from tests.runs.test_monitor import NAMES, names_task, train
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
@@ -144,16 +145,16 @@ def browser(width=1400, height=900):
 
 @pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed: TensorBoard can't be looked at")
 def test_a_browser_shows_the_charts_and_the_samples(tmp_path):
-    recipe = names_recipe()
+    task = names_task()
     with tensorboard(tmp_path) as address:  # it starts while the model learns
-        watched, _ = train(recipe, monitor.run_folder(tmp_path, recipe))
+        watched, _ = train(task, monitor.run_folder(tmp_path, task))
         with browser() as chromium:
             url, run = address(), watched.folder.name
             runs = [f"{run}/{part}" for part in ("train", "validation", "ngrams")]
             charts = [f"loss/{unit}_per_char" for unit in ("bits", "nats")]
             chromium.show(f"{url}#scalars", *runs, *charts, "training/learning_rate", "training/gradient_norm")
 
-            names = watched.generator.generate(monitor.SHOWN, temperature=0.7, seed=0)
+            names = watched.generator.generate(SHOWN, temperature=0.7, seed=0)
             shown = chromium.show(f"{url}#text", run, "config", "init_scale", "samples/temperature_0.7", *names)
             assert {"known" if name in NAMES else "new" for name in names} <= set(shown.split("\n"))
 

@@ -1,0 +1,223 @@
+"""The one way in which a task is trained and saved, so that nothing is lost when it is interrupted.
+
+Importing this module imports no TensorFlow.
+"""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from kerasgen.base import console, files
+from kerasgen.base.errors import DivergedError, FailedError, KerasgenError, StoppedError
+from kerasgen.modelfile import store
+from kerasgen.runs import run as runs
+from kerasgen.runs.progress_bar import progress_bar
+from kerasgen.runs.run import Run
+from kerasgen.tasks.task import StartingPoint, Task
+
+Report = Callable[[int, dict[str, float]], None]  # what prints after an epoch: its number and its logs
+
+
+def train(
+    task: Task,
+    path: Path | None,
+    *,
+    command: str = "the same call",
+    reporter: Callable[[Any], Report] | None = None,
+    start: StartingPoint = StartingPoint(),  # noqa: B008 (frozen)
+    callbacks: Sequence[Any] = (),
+):
+    """Train a task, from its beginning or from where it was interrupted, and save the model.
+
+    Args:
+        task: what is trained.
+        path: of the model, ``<save-dir>/my-<corpus>.keras``; None to keep nothing, neither model nor checkpoints.
+        command: what resumes the run, once it is interrupted.
+        reporter: ``reporter(generator)`` gives what prints the scores and samples after an epoch.
+        start: what the training begins with.
+        callbacks: more Keras callbacks; what they know is not part of a checkpoint.
+
+    Returns:
+        The `TrainedGenerator` of the trained model, with its card and history, and the seconds that it took.
+
+    Raises:
+        FailedError: another process trains the same model, the loss became NaN, or nothing can be written.
+        BadInputError: the run of ``--resume`` is another one.
+        StoppedError: a signal ended it; all is kept.
+    """
+    with contextlib.ExitStack() as stack:
+        run = None
+        if path:
+            stack.enter_context(runs.lock(path.parent, task.corpus.name))
+            files.remove_leftovers(path)
+            run = runs.claim(task, path.parent, command, start.origin)
+
+        from kerasgen.models import backend
+
+        with backend.tf.device(backend.device(task.settings.device)):
+            generator = task.generator(start.build(task))
+            seconds = _fit(task, run, start, generator, reporter, callbacks)
+            generator.card = task.card(generator, round(seconds, 2))
+        if path and run:
+            generator.save(path, optimizer=task.keeps_optimizer)
+            run.remove()
+    return generator, seconds
+
+
+def destination(save_dir: str | Path, corpus: str, kind: str) -> Path:
+    """Return where a model of a corpus is saved, ``<save-dir>/my-<corpus>.keras``, once it can be.
+
+    Raises:
+        FailedError: nothing can be written there.
+        BadInputError: a model of another kind is in the way.
+    """
+    path = Path(save_dir) / f"my-{corpus}.keras"
+    files.check_writable(path.parent)
+    if path.exists():
+        store.check_kind(store.read(path), kind)
+    return path
+
+
+def _fit(task: Task, run: Run | None, start: StartingPoint, generator, reporter, callbacks: Sequence[Any]) -> float:
+    """Fit with everything around it: signals, checkpoints, logs, early stopping, progress bar; return the seconds."""
+    from kerasgen.runs.checkpointer import Checkpointer
+    from kerasgen.training.fit import fit
+    from kerasgen.training.progress import Progress
+
+    settings, model = task.settings, generator.char_model
+    first = int(generator.model.optimizer.iterations)
+    progress, stopping = Progress(task.first_smoothed_loss), task.early_stopping()
+    with _signals(run is not None) as signalled:
+        checkpointer = Checkpointer(run.folder if run else None, model, progress, stopping, signalled)
+        _restore(checkpointer)
+        monitor = _monitor(task, run, generator, progress) if settings.log else None
+        parent = _ParentScore(task, start, stopping, checkpointer.saved >= 0, generator)
+        done = checkpointer.step - first
+        with progress_bar(task.steps, settings.quiet, first, int(task.chars_per_step), done) as bar:
+            report = _printing(reporter(generator)) if reporter and not settings.quiet else None
+            # The checkpointer is the last, so that it keeps what the others are after an epoch.
+            hooks = [bar, stopping, parent.callback, report, monitor, *callbacks, checkpointer]
+            try:
+                generator.history = fit(
+                    model,
+                    task.batches,
+                    epoch_ends=task.epoch_ends(first),
+                    validate=lambda: task.validate(generator),
+                    callbacks=[hook for hook in hooks if hook],
+                    chunk=task.chunk,
+                    progress=progress,
+                )
+            except KerasgenError as error:
+                if monitor:
+                    monitor.on_train_end()  # what is logged so far gets to the disk
+                raise _explained(error, run, checkpointer.saved) from None
+    parent.tell()
+    return checkpointer.seconds
+
+
+def _restore(checkpointer) -> None:
+    """Restore the newest checkpoint that can be read; say which were damaged."""
+    for wrong in checkpointer.restore():
+        console.note(
+            f"{wrong}; resuming from the one before it" if checkpointer.saved >= 0 else f"{wrong}; starting over"
+        )
+
+
+def _printing(report: Report):
+    from kerasgen.models.backend import keras
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=console.harmless(report))
+
+
+class _ParentScore:
+    """The score of the model that is fine-tuned, which may stay the best: then its weights stay.
+
+    Args:
+        task: what is trained.
+        start: what the training begins with.
+        stopping: the callback that keeps the best weights, or None.
+        resumed: whether a checkpoint was restored, which knows the score already.
+        generator: of the model.
+
+    Attributes:
+        callback: tells `stopping` when the training begins; None where there is nothing to tell.
+    """
+
+    def __init__(self, task: Task, start: StartingPoint, stopping, resumed: bool, generator):
+        self.callback, self._stopping = None, stopping
+        if not (start.parent and stopping) or resumed:
+            return
+        from kerasgen.models.backend import keras
+
+        self._score = task.validate(generator)["val_bits_per_char"]
+
+        def remember(_):
+            stopping.best, stopping.best_weights = self._score, generator.model.get_weights()
+
+        self.callback = keras.callbacks.LambdaCallback(on_train_begin=remember)
+
+    def tell(self) -> None:
+        """Say so where no epoch was better."""
+        if self.callback and self._stopping.best == self._score:
+            console.note(f"no epoch was better than the model before ({self._score:.4f} bits/char): its weights stay")
+
+
+def _monitor(task: Task, run: Run | None, generator, progress):
+    """Return the callback that logs; a resumed run keeps its log folder."""
+    from kerasgen.runs.monitor import Monitor, run_folder
+
+    known = run.config.get("logs") if run else None
+    folder = Path(known) if known else run_folder(task.settings.log_dir, task, datetime.now())
+    if run:
+        run.config["logs"] = str(folder)
+        run.note()
+    return Monitor(folder, task, generator, progress)
+
+
+def _explained(error: KerasgenError, run: Run | None, saved: int) -> KerasgenError:
+    """Say with an error what is kept and how to resume."""
+    if run and isinstance(error, StoppedError):
+        kept = f"resume with: {run.config['command']}" if saved >= 0 else "it could not be saved"
+        return StoppedError(f"{error}; {kept}", error.exit_code - 128)
+    if run and isinstance(error, DivergedError):
+        message = f"{error}; the same settings would end the same way, so this run is not resumed"
+        with contextlib.suppress(FailedError), files.whole(run.folder / runs.DIVERGED) as temporary:
+            temporary.write_text(message, encoding="utf-8")
+        return DivergedError(f"{message}; to remove it: {run.removal}")
+    return error
+
+
+@contextlib.contextmanager
+def _signals(wanted: bool) -> Iterator[Callable[[], int]]:
+    """Note Ctrl-C and SIGTERM instead of dying of them, so that a step can be finished; a second one ends at once.
+
+    Args:
+        wanted: whether to do so; else they do what they always do.
+
+    Yields:
+        A function that returns the number of the signal that came, or 0.
+    """
+    came: list[int] = []
+    if not wanted or threading.current_thread() is not threading.main_thread():  # Python signals the main thread only
+        yield lambda: 0
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def note(number, frame):
+        came.append(number)
+        restore()
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield lambda: came[0] if came else 0
+    finally:
+        restore()
