@@ -5,157 +5,158 @@ import dataclasses
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kerasgen.base import console, files
-from kerasgen.base import settings as config
 from kerasgen.base.errors import BadInputError, nearest
+from kerasgen.base.flags import parse
+from kerasgen.base.settings import card_of, identity_of, read_settings
 from kerasgen.modelfile import store
-from kerasgen.tasks.names import DinoConfig
-from kerasgen.tasks.prose import ShakespeareConfig
-from kerasgen.text import corpora
+from kerasgen.tasks.registry import KINDS, Kind, make_task
+from kerasgen.tasks.settings import TaskSettings
+from kerasgen.text.corpora import Text
+from kerasgen.text.corpora import read as read_corpus
 from kerasgen.tuning.board import Board
+from kerasgen.tuning.picture import save_picture
 from kerasgen.tuning.ranking import Row, report
-from kerasgen.tuning.settings import TuneConfig
+from kerasgen.tuning.settings import TuneSettings
 from kerasgen.tuning.space import Parameter, read_space
 
-KINDS: dict[str, tuple[type, str]] = {
-    "dino": (DinoConfig, "dinos"),
-    "shakespeare": (ShakespeareConfig, "shakespeare"),
-}
+if TYPE_CHECKING:  # it imports NumPy, which --help does not wait for
+    from kerasgen.tasks.task import Task
 
-
+COMMANDS = {kind.command: kind for kind in KINDS}
 ABOUT = """Search for the settings that learn a text best, by the validation part; train a model with the winner's.
 
-A sweep that was stopped, or killed, goes on where it was when the same command is given again; what is searched is a
-TOML file: a list is choices, {min, max, step or sampling = "log"} is a range. The ranking, a picture, the winner's
-configuration and TensorBoard's logs lie in the sweep's folder.
+The same command resumes a sweep that was stopped or killed. What is searched is a TOML file: a list is choices,
+{min, max, step or sampling = "log"} is a range. The ranking, a picture, the winner's configuration and TensorBoard's
+logs are in the sweep's folder.
 
 examples:
-  python -m kerasgen.tune dino --max-trials 20                  the winner is saved as my-dinos.keras
-  python -m kerasgen.tune shakespeare --tuner hyperband --epochs 20 --time-limit 2h
-  python -m kerasgen.tune dino --data towns.txt --space my_space.toml --no-final
-  python -m kerasgen.tune dino --chief                          in parallel: the chief chooses the trials ...
-  python -m kerasgen.tune dino --worker a                       ... and each worker trains some of them
+  %(prog)s dino --max-trials 20                  the winner is saved as my-dinos.keras
+  %(prog)s shakespeare --tuner hyperband --epochs 20 --time-limit 2h
+  %(prog)s dino --data towns.txt --space my_space.toml --no-final
+  %(prog)s dino --chief                          in parallel: the chief chooses the trials ...
+  %(prog)s dino --worker a                       ... and each worker trains some of them
 
-The chief waits for a worker that was killed: start one with the same name again, and it makes that trial anew."""
+The chief waits for a worker that was killed: start one with the same ID again, and it trains that trial anew."""
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Make the trials, show what they found, and train the winner."""
+def main(argv: Sequence[str] | None = None, trainer: Callable[["Task"], Any] | None = None) -> None:
+    """Train the trials, show what they found, and train the winner.
+
+    Args:
+        argv: the arguments; None for those of the process.
+        trainer: makes what trains a trial; None for `kerasgen.tuning.trials.Trainer`.
+    """
     kind, settings = read_arguments(sys.argv[1:] if argv is None else list(argv))
-    base: Any = base_settings(kind, settings)
-    space = read_space(settings.space or f"configs/tune_{kind}.toml", base)
-    corpus = corpora.read(settings.data, KINDS[kind][1])
+    base = base_settings(kind, settings)
+    space = read_space(settings.space or f"configs/tune_{kind.command}.toml", base)
+    corpus = read_corpus(settings.data, kind.corpus)
     if corpus.note:
         console.note(corpus.note)
-
-    from kerasgen.tasks.registry import make_recipe
-
-    recipe = make_recipe(base, corpus)
-    if not recipe.split.validation:
+    task = make_task(base, corpus)
+    if not task.split.validation:
         raise BadInputError(f"a sweep chooses by the validation part, a tenth of the text; {corpus.name} is too short")
     folder = Path(settings.directory) / f"{corpus.name}-{fingerprint(base, space, corpus, settings)}"
-    files.check_writable(folder, "--directory")
     model = Path(settings.save_dir) / f"my-{corpus.name}.keras"
-    if settings.final and not settings.worker:
-        files.check_writable(model.parent)
-        if model.exists():
-            store.check_kind(store.read(model), recipe.kind)
+    check_places(folder, model, kind, settings)
     with contextlib.nullcontext() if settings.worker else files.locked(folder / "lock", f"sweeps in {folder}"):
         console.note(f"the sweep is kept in {folder}", settings.quiet)
-        ranking = search(recipe, space, settings, folder)
+        ranking = search(task, space, settings, folder, trainer)
         if settings.worker:
             return
         report(ranking, folder, corpus.name)
-        winner = winner_settings(recipe, ranking[0])
-        write_config(folder / "best.toml", winner, recipe, space, about_winner(kind, settings, ranking, folder))
+        save_picture(folder / "trials.png", ranking, corpus.name)
+        winner = winner_settings(task, ranking[0])
+        write_config(folder / "best.toml", winner, space, about_winner(kind, settings, ranking, folder))
         print(f"\nthe winner's settings: {folder / 'best.toml'}")
         if settings.final:
             winner = replace(winner, log_dir=str(folder / "logs"), quiet=settings.quiet)
-            command = console.command_line("python -m kerasgen.tune", argv)
-            train_winner(make_recipe(winner, corpus), model, command)
+            train_winner(task.with_settings(winner), model, console.command_line(console.program("tune"), argv))
 
 
-def read_arguments(arguments: list[str]) -> tuple[str, TuneConfig]:
-    """Return what is swept, ``"dino"`` or ``"shakespeare"``, and the settings."""
-    kind = arguments[0] if arguments else ""
-    if kind not in KINDS and not {"-h", "--help", "--version"} & set(arguments):
-        hint = nearest(kind, list(KINDS)) or "; see --help"
-        raise BadInputError(f"python -m kerasgen.tune must be told first dino or shakespeare; received {kind!r}{hint}")
-    flags = arguments[1:] if kind in KINDS else arguments
-    return kind, config.parse(TuneConfig, "python -m kerasgen.tune dino|shakespeare", ABOUT, None, flags)
+def read_arguments(arguments: list[str]) -> tuple[Kind, TuneSettings]:
+    """Return what is swept, and the settings.
+
+    Raises:
+        BadInputError: neither ``dino`` nor ``shakespeare`` comes first, or a flag is wrong.
+    """
+    first, prog = arguments[0] if arguments else "", console.program("tune")
+    if first not in COMMANDS and not {"-h", "--help", "--version"} & set(arguments):
+        hint = nearest(first, list(COMMANDS)) or "; see --help"
+        raise BadInputError(f"{prog} must be followed by {' or '.join(COMMANDS)}; received {first!r}{hint}")
+    flags = arguments[1:] if first in COMMANDS else arguments
+    settings = parse(TuneSettings, prog, ABOUT, None, flags, usage=f"%(prog)s {'|'.join(COMMANDS)} [flags]")
+    return COMMANDS[first], settings
 
 
-def base_settings(kind: str, settings: TuneConfig):
+def base_settings(kind: Kind, settings: TuneSettings) -> TaskSettings:
     """Return the settings of a trial but for those that are searched; the test part stays unseen."""
-    file = settings.config or f"configs/{kind}.toml"
-    base: Any = config.parse(KINDS[kind][0], f"python -m kerasgen.{kind}", ABOUT, file, [])
+    base: Any = kind.settings(**read_settings(kind.settings, settings.config or kind.config))
     return replace(base, holdout="both", seed=settings.seed)
 
 
-def search(recipe, space: list[Parameter], settings: TuneConfig, folder: Path) -> list[Row]:
-    """Make the trials that are still to be made; return all, the best first."""
-    from kerasgen.models.backend import tf
-    from kerasgen.tasks.registry import make_recipe
+def fingerprint(base: TaskSettings, space: list[Parameter], corpus: Text, settings: TuneSettings) -> str:
+    """Return what tells one sweep from another: a change of any of these is another sweep."""
+    how = [settings.tuner, settings.epochs, settings.executions_per_trial]
+    return files.sha256(repr((identity_of(base), space, corpus.sha256, how)).encode())[:8]
+
+
+def check_places(folder: Path, model: Path, kind: Kind, settings: TuneSettings) -> None:
+    """Check that the sweep and its winner can be written; say so where it is a new sweep beside others."""
+    files.check_writable(folder, "--directory")
+    beside = sorted(path for path in folder.parent.glob(f"{folder.name[:-8]}????????") if path != folder)
+    if beside and not settings.worker and not (folder / "oracle.json").exists():
+        console.note(f"a new sweep beside {beside[0]}, which has other settings or an older version's", settings.quiet)
+    if settings.final and not settings.worker:
+        files.check_writable(model.parent)
+        if model.exists():
+            store.check_kind(store.read(model), kind.name)
+
+
+def search(
+    task: "Task", space: list[Parameter], settings: TuneSettings, folder: Path, trainer: Callable | None
+) -> list[Row]:
+    """Train the trials that are still to be trained; return all, the best first."""
+    from kerasgen.models import backend
     from kerasgen.tuning import trials
 
-    def of_trial(values, epochs, execution):
-        base = replace(recipe.settings, **values, seed=recipe.settings.seed + execution)
-        return make_recipe(with_epochs(base, epochs), recipe.corpus)
-
+    board = Board(settings.quiet or bool(settings.worker))
     try:
-        with tf.device(recipe.device()):
-            return trials.search(of_trial, space, settings, folder, Board(settings.quiet or bool(settings.worker)))
+        task.tune_process()
+        with backend.tf.device(backend.device(task.settings.device)):
+            return trials.search((trainer or trials.Trainer)(task), space, settings, folder, board)
     except KeyboardInterrupt:
-        console.note(f"stopped; the trials so far are kept in {folder}, and the same command goes on with them")
+        console.note(f"stopped; the trials so far are kept in {folder}; the same command resumes the sweep")
         raise SystemExit(130) from None
 
 
-def with_epochs(settings, epochs: int):
-    """Return the settings of a new model that is trained for so many passes over the text."""
-    if isinstance(settings, DinoConfig):
-        return replace(settings, epochs=epochs)
-    return replace(settings, epochs=None, scratch_epochs=epochs)
+def winner_settings(task: "Task", best: Row) -> TaskSettings:
+    """Return the settings to train the winner fully with; the user's own model learns from the test part, too."""
+    of_config = math.ceil(task.steps / task.batches.steps_per_epoch)
+    winner: Any = replace(task.settings, **best.values)
+    return replace(winner.with_epochs(max(best.epochs, of_config)), holdout="validation")
 
 
-def own_epochs(recipe) -> int:
-    """Return the passes over the text that the configuration itself asks for."""
-    return math.ceil(recipe.steps / recipe.batches.steps_per_epoch)
-
-
-def fingerprint(base, space, corpus: corpora.Text, settings: TuneConfig) -> str:
-    """Return what tells one sweep from another: a change of any of these is another sweep."""
-    how = [settings.tuner, settings.epochs, settings.executions_per_trial]
-    return files.sha256(repr((base, space, corpus.sha256, how)).encode())[:8]
-
-
-def winner_settings(recipe, best: Row):
-    """Return the settings that the winner is trained fully with: a model of the user's own sees the test part, too."""
-    epochs = max(best.epochs, own_epochs(recipe))
-    return replace(with_epochs(replace(recipe.settings, **best.values), epochs), holdout="validation")
-
-
-def about_winner(kind: str, settings: TuneConfig, ranking: list[Row], folder: Path) -> str:
-    """Return the comment that tells which sweep a configuration won."""
-    best, done = ranking[0], sum(row.status == "done" for row in ranking)
+def about_winner(kind: Kind, settings: TuneSettings, ranking: list[Row], folder: Path) -> str:
+    """Return the comment that says which sweep a configuration won."""
+    best, done, command = ranking[0], sum(row.status == "done" for row in ranking), console.program("tune")
     return (
-        f"# The best of {done} trials of `python -m kerasgen.tune {kind} --tuner {settings.tuner}`, the sweep\n"
+        f"# The best of {done} trials of `{command} {kind.command} --tuner {settings.tuner}`, the sweep\n"
         f"# {folder.name}: {best.bits_per_char:.4f} bits/char (validation) after the best of {best.epochs} passes."
     )
 
 
-def write_config(path: Path, winner, recipe, space: list[Parameter], about: str) -> None:
-    """Write settings as a commented difference from the defaults, for ``--config`` of the command."""
+def write_config(path: Path, winner: TaskSettings, space: list[Parameter], about: str) -> None:
+    """Write settings as a commented difference from the defaults, for the command's ``--config``."""
     searched = {parameter.name: f"searched {parameter}" for parameter in space}
-    length = "epochs" if isinstance(winner, DinoConfig) else "scratch_epochs"
-    comments = {**searched, length: "passes over the text"}
-    plain = type(winner)()
-    keys = [item.name for item in dataclasses.fields(winner) if item.name in {*recipe.TRAINING_KEYS, *comments}]
-    found = {key: getattr(winner, key) for key in keys}
+    comments = {**searched, winner.passes_key: "passes over the text"}
+    plain, told = type(winner)(), {*card_of(winner), *comments}
+    found = {one.name: getattr(winner, one.name) for one in dataclasses.fields(winner) if one.name in told}
     found = {key: value for key, value in found.items() if key in comments or value != getattr(plain, key)}
     lines = [f"{key} = {json.dumps(value)}" for key, value in found.items()]
     width = max(map(len, lines))
@@ -165,19 +166,19 @@ def write_config(path: Path, winner, recipe, space: list[Parameter], about: str)
         temporary.write_text("\n".join([about, "", *body, ""]), encoding="utf-8")
 
 
-def train_winner(recipe, path: Path, command: str) -> None:
-    """Train a new model as its command would with the same settings, and save it; `command` asked for that."""
-    from kerasgen.runs import run as runs
+def train_winner(task: "Task", path: Path, command: str) -> None:
+    """Train a new model as its command would with the same settings, and save it.
 
-    def reporter(generator, settings):
-        return lambda epoch, logs: None  # a bar and the logs show it; samples are for those who train but one model
+    Args:
+        task: of the winner.
+        path: of the model.
+        command: what resumes it.
+    """
+    from kerasgen.runs.train import train
 
-    generator, seconds = runs.train(recipe, path, command=command, reporter=reporter)
-    scores = generator.card["scores"]
-    print(
-        f"the winner, trained for {recipe.steps:,} steps in {seconds:.1f} s: {scores['bits_per_char']:.4f} bits/char "
-        f"({scores['part']}; counting n-grams: {scores['ngram_bits_per_char']:.4f}); saved {path}"
-    )
+    generator, seconds = train(task, path, command=command)
+    print(f"the winner, trained for {task.steps:,} steps in {seconds:.1f} s; saved {path}")
+    print(store.score_sentence(generator.card))
 
 
 if __name__ == "__main__":

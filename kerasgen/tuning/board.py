@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from kerasgen.base import console
-from kerasgen.tuning.ranking import SHOWN, broken, scored, shown
+from kerasgen.tuning.ranking import Row, broken, scored, shown
+
+SHOWN = 12  # trials in the live table
 
 
 class Board:
-    """Shows the trials while they are made: a table in a terminal, else a line for each that ends.
+    """Shows the trials while they are trained: a live table in a terminal, else a line for each that ends.
 
     Args:
         quiet: show nothing.
@@ -19,15 +21,15 @@ class Board:
     def __init__(self, quiet: bool):
         self._quiet = quiet
         self._live: Any = None
-        self._running: dict[int, int] = {}  # trials, and the epochs that they have behind them
+        self._running: dict[int, int] = {}  # trials, and the epochs that each has had
 
-    def open(self, rows: Callable[[], list], planned: list[int]) -> None:
-        """Take the function that gives the row of every trial, the best first, and the epochs of all to be made."""
+    def open(self, rows: Callable[[], list[Row]], planned: list[int]) -> None:
+        """Take what gives the rows of all trials, the best first, and the epochs of each trial that is planned."""
         self._rows, self._planned, self._started = rows, planned, time.perf_counter()
         self._before = sum(row.epochs for row in rows() if row.status != "unfinished")
         if self._before:
             done = [row for row in rows() if row.status != "unfinished"]
-            console.note(f"going on: {len(done)} of {len(planned)} trials were made before", self._quiet)
+            console.note(f"resuming: {len(done)} of {len(planned)} trials are already done", self._quiet)
 
     def __enter__(self):
         if not self._quiet:
@@ -50,7 +52,7 @@ class Board:
         self._draw()
 
     def epoch(self, number: int) -> None:
-        """Take note that the one running trial of this process has made so many epochs."""
+        """Take note that the running trial of this process has had so many epochs."""
         self._running = dict.fromkeys(self._running, number)
         self._draw()
 
@@ -67,10 +69,10 @@ class Board:
         console.note(f"trial {number} of {len(self._planned)}: {result} ({values}); {self._summary()}")
 
     def _summary(self) -> str:
-        """Say which is the best, and how long the rest will take by what the epochs took so far."""
+        """Say which is the best, and estimate from the epochs so far how long the rest will take."""
         rows = self._rows()
         made = sum(row.epochs for row in rows if row.status != "unfinished")
-        words = "none is finished"
+        words = "none has finished"
         if rows[0].status == "done":
             words = f"the best is trial {rows[0].trial} with {scored(rows[0].bits_per_char)}"
         if self._before < made < sum(self._planned):
@@ -102,7 +104,7 @@ class Board:
 
 
 def duration(seconds: float) -> str:
-    """Return some seconds in words that fit them."""
+    """Return a duration in a unit that fits it."""
     for size, unit in ((3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

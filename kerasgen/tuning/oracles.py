@@ -1,4 +1,4 @@
-"""Who chooses a sweep's trials: keras-tuner's oracles, so mended that no kill, failure or torn file loses a trial.
+"""Who chooses a sweep's trials: keras-tuner's oracles, fixed so that no kill, failure or torn file loses a trial.
 
 A board shows the trials: ``begin(trial)`` and ``end(trial)`` tell it of one. Logs keep those that ended:
 ``write(trial)``.
@@ -18,7 +18,7 @@ import numpy as np
 import kerasgen.models.backend  # noqa: F401  (says which Keras keras-tuner has to take)
 from kerasgen.base import console, files
 from kerasgen.base.errors import FailedError
-from kerasgen.tuning.settings import TuneConfig
+from kerasgen.tuning.settings import TuneSettings
 from kerasgen.tuning.space import Parameter
 
 import keras_tuner  # isort: skip  (after the backend is set)
@@ -27,16 +27,12 @@ from keras_tuner.src.engine.metrics_tracking import MetricsTracker  # isort: ski
 from keras_tuner.src.engine.trial import Trial  # isort: skip
 
 OBJECTIVE = "val_bits_per_char"
-
-
-SWEEP, REASON = "kerasgen/sweep", "kerasgen/reason"  # travel among a trial's values, as a message of its does not
-
-
+SWEEP, REASON = "kerasgen/sweep", "kerasgen/reason"  # sent among a trial's values, as its own message is not
 PUT_BACK = "the time is over"
 
 
-class _Kept(keras_tuner.Oracle):
-    """Mixed into an oracle: what it has begun survives a kill, and it watches the time and tells the board."""
+class _Durable(keras_tuner.Oracle):
+    """Mixed into an oracle: a trial that has begun survives a kill; the time is watched, and the board is told."""
 
     trials: dict[str, Trial]
     end_order: list[str]
@@ -73,8 +69,8 @@ class _Kept(keras_tuner.Oracle):
 
     def reload(self):
         super().reload()
-        # A kill may have come between the writing of a trial and that of the oracle, or one of the files be a copy that
-        # is older. The oracle alone knows which trials were begun; one that has not ended for both is made again.
+        # A kill may come between the writing of a trial and that of the oracle, or one of the files may be an older
+        # copy. Only the oracle knows which trials were started; one that has not ended for both is trained again.
         self.trials = {name: trial for name, trial in self.trials.items() if name in self.start_order}
         ended = {name for name, trial in self.trials.items() if trial.status in ("COMPLETED", "FAILED")}
         self.end_order = [name for name in self.end_order if name in ended]
@@ -83,20 +79,20 @@ class _Kept(keras_tuner.Oracle):
             self.trials[name].metrics = MetricsTracker()
 
 
-class _Random(_Kept, keras_tuner.oracles.RandomSearchOracle):
+class _Random(_Durable, keras_tuner.oracles.RandomSearchOracle):
     """Chooses at random, never the same values twice."""
 
 
-class _Bayesian(_Kept, keras_tuner.oracles.BayesianOptimizationOracle):
+class _Bayesian(_Durable, keras_tuner.oracles.BayesianOptimizationOracle):
     """Chooses where a Gaussian process expects the best."""
 
     def populate_space(self, trial_id):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # scikit-learn tells whoever fits the process, not who sweeps
+            warnings.simplefilter("ignore")  # scikit-learn's are for whoever fits the process
             return super().populate_space(trial_id)
 
 
-class _Hyperband(_Kept, keras_tuner.oracles.HyperbandOracle):
+class _Hyperband(_Durable, keras_tuner.oracles.HyperbandOracle):
     """Chooses many for few epochs, and the better ones for more."""
 
     def plan(self) -> list[int]:
@@ -105,8 +101,8 @@ class _Hyperband(_Kept, keras_tuner.oracles.HyperbandOracle):
         return [self._get_epochs(*one) for one in rounds for _ in range(self._get_size(*one))]
 
 
-class _Grid(_Kept):
-    """Chooses every combination in turn; keras-tuner's own forgets, when it is resumed, where it was."""
+class _Grid(_Durable):
+    """Chooses every combination in turn; keras-tuner's own forgets where it was when it is resumed."""
 
     points: dict[str, Sequence]
 
@@ -118,13 +114,13 @@ class _Grid(_Kept):
         return {"status": "RUNNING", "values": {name: points[int(place)] for (name, points), place in chosen}}
 
 
-def make(space: Sequence[Parameter], settings: TuneConfig, sweep: str):
-    """Make the oracle of ``--tuner``; it is to be given a ``deadline`` (`time.monotonic`), a ``board`` and ``logs``.
+def make(space: Sequence[Parameter], settings: TuneSettings, sweep: str):
+    """Make the oracle of ``--tuner``; the caller sets its ``deadline`` (`time.monotonic`), ``board`` and ``logs``.
 
     Args:
         space: the parameters that are searched.
         settings: those of the command.
-        sweep: its name, which every trial carries, so that a worker can tell whether it belongs to it.
+        sweep: its name; every trial carries it, so that a worker can tell whether it is its own sweep's.
     """
     utils.save_json, utils.load_json = _save_json, _load_json
     hp = keras_tuner.HyperParameters()
@@ -140,7 +136,7 @@ def make(space: Sequence[Parameter], settings: TuneConfig, sweep: str):
     common = dict(
         objective=keras_tuner.Objective(OBJECTIVE, "min"),
         hyperparameters=hp,
-        seed=settings.seed + 1,  # it takes 0 for none
+        seed=settings.seed + 1,  # it takes 0 for no seed
         max_consecutive_failed_trials=10**9,
     )
     total = settings.max_trials or 20
@@ -157,7 +153,7 @@ def make(space: Sequence[Parameter], settings: TuneConfig, sweep: str):
     return _Bayesian(max_trials=total, num_initial_points=max(3, total // 3), **common)
 
 
-def plan(oracle, space: Sequence[Parameter], settings: TuneConfig) -> list[int]:
+def plan(oracle, space: Sequence[Parameter], settings: TuneSettings) -> list[int]:
     """Return the epochs of every trial that will be made."""
     if settings.tuner == "hyperband":
         return oracle.plan()[: settings.max_trials]
@@ -179,12 +175,12 @@ def _save_json(path: str, content: Any) -> str:
 
 
 def _load_json(path: str) -> Any:
-    """Read one of keras-tuner's files, or where it is damaged its copy."""
+    """Read one of keras-tuner's files, or its copy where it is damaged."""
     for file in (Path(path), _copy(Path(path))):
         try:
             return json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            console.note(f"{file} is damaged; going on with what was there before it")
+            console.note(f"{file} is damaged; the copy of what was there before is used")
     raise FailedError(f"{path} and the copy beside it are damaged; remove the folder or name another --directory")
 
 

@@ -1,33 +1,35 @@
 """What each hyperparameter does, as a figure."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from kerasgen.tuning.ranking import Row
 
-def save_picture(path: Path, ranking: list, name: str) -> None:
-    """Draw `picture` into a PNG file, as `monitor.save_figure` does."""
+
+def save_picture(path: Path, ranking: Sequence[Row], name: str) -> None:
+    """Write `picture` as a PNG file; a failure to do so is a note on standard error."""
     from kerasgen.base.figures import save_figure
 
     save_figure(path, lambda: picture(ranking, name), "the picture of the trials")
 
 
-def picture(ranking: list, name: str):
+def picture(ranking: Sequence[Row], name: str):
     """Draw bits/char against each hyperparameter, as a `matplotlib.figure.Figure` of small multiples.
 
     Args:
         ranking: the trials, the best first; those that failed stand as crosses at the top.
         name: the corpus'.
     """
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its notes on font caches are not for our users
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its notes on font caches are of no use here
     from matplotlib.figure import Figure
 
     from kerasgen.base.figures import BLUE, GREY, ORANGE
 
     done = [row for row in ranking if row.status == "done"]
     failed = [row for row in ranking if row.status == "failed"]
-    scores = [row.bits_per_char for row in done]
+    scores = [row.score for row in done]
     low, middle = scores[0], scores[len(scores) // 2]
     top = min(scores[-1], max(middle + 3 * (middle - low), low + 0.05), low + 3)  # beyond, nothing was learned
     margin = 0.08 * (top - low) or 0.05
@@ -40,7 +42,7 @@ def picture(ranking: list, name: str):
     for axes, parameter in zip(grid.flat, names, strict=False):
         place = _places(axes, [row.values[parameter] for row in ranking])
         for row in reversed(done):
-            best, x, y = row is done[0], place(row.values[parameter]), min(row.bits_per_char, top + margin / 2)
+            best, x, y = row is done[0], place(row.values[parameter]), min(row.score, top + margin / 2)
             axes.plot(
                 x, y, "^" if y > top else "o", color=ORANGE if best else BLUE, markersize=9 if best else 6,
                 markerfacecolor=None if row.epochs == longest else "none", markeredgewidth=1.5,
@@ -64,7 +66,7 @@ def picture(ranking: list, name: str):
 
 
 def _places(axes, values: list) -> Callable[[Any], float]:
-    """Prepare the x axis for some values; return where one stands: at itself, or at its place among words."""
+    """Prepare the x axis for some values; return the position of one: itself, or its index among words."""
     if isinstance(values[0], bool | str):
         words = sorted(set(map(str, values)))
         axes.set_xticks(range(len(words)), words)

@@ -1,8 +1,9 @@
-"""What became of a sweep's trials: ranked, shown while they are made, kept in files, and drawn; no TensorFlow."""
+"""What became of a sweep's trials: ranked, printed and kept in files; no TensorFlow."""
 
 import csv
 import dataclasses
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,7 @@ from typing import Any
 
 from kerasgen.base import console, files
 from kerasgen.base.errors import FailedError
-from kerasgen.tuning.picture import save_picture
 from kerasgen.tuning.space import Parameter
-
-SHOWN = 12  # trials in the live table
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,11 @@ class Row:
     values: dict[str, Any]
     status: str
     reason: str = ""
+
+    @property
+    def score(self) -> float:
+        """`bits_per_char`, or infinity where there is none."""
+        return math.inf if self.bits_per_char is None else self.bits_per_char
 
 
 def rank(trials: Iterable, space: Sequence[Parameter], epochs: int) -> list[Row]:
@@ -76,16 +79,30 @@ def shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def report(ranking: list, folder: Path, name: str) -> None:
-    """Print the ranking, and keep it in the sweep's folder, with a picture of what each hyperparameter does.
+def report(ranking: Sequence[Row], folder: Path, name: str) -> None:
+    """Keep the ranking in the sweep's folder, and print it.
+
+    Args:
+        ranking: the trials, the best first.
+        folder: of the sweep.
+        name: the corpus'.
 
     Raises:
         FailedError: no trial finished.
     """
+    _keep(ranking, folder, name)
+    _show(ranking)
+    if not ranking or ranking[0].status != "done":
+        why = next((f"; the first failed with: {row.reason}" for row in ranking if row.reason), ": the time was over")
+        raise FailedError(f"no trial finished{why}; run the same command with more time, or change the space")
+
+
+def _keep(ranking: Sequence[Row], folder: Path, name: str) -> None:
+    """Write the ranking as JSON and as CSV."""
     with files.whole(folder / "ranking.json") as temporary:
         rows = [{"rank": rank, **dataclasses.asdict(row)} for rank, row in enumerate(ranking, 1)]
         temporary.write_text(json.dumps({"corpus": name, "trials": rows}, indent=1) + "\n", encoding="utf-8")
-    header = ["rank", "trial", "bits_per_char", "epochs", *(ranking[0].values if ranking else ()), "status", "reason"]
+    header = ["rank", "trial", "bits_per_char", "epochs", *_searched(ranking), "status", "reason"]
     with files.whole(folder / "ranking.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)
@@ -93,23 +110,28 @@ def report(ranking: list, folder: Path, name: str) -> None:
             writer.writerow(
                 [rank, row.trial, row.bits_per_char, row.epochs, *row.values.values(), row.status, row.reason]
             )
-    cells = [
-        (str(rank), str(row.trial), scored(row.bits_per_char), str(row.epochs))
-        + tuple(map(shown, row.values.values()))
-        + (row.status if not row.reason else f"{row.status}: {row.reason[:50]}",)
+
+
+def _show(ranking: Sequence[Row]) -> None:
+    """Print the ranking, without the columns that say nothing, as it has to fit into 80 characters."""
+    titles = ["rank", "trial", "bits/char", "epochs", *_searched(ranking), "status"]
+    rows = [
+        [str(rank), str(row.trial), scored(row.bits_per_char), str(row.epochs), *map(shown, row.values.values())]
+        + [f"{row.status}: {row.reason[:50]}" if row.reason else row.status]
         for rank, row in enumerate(ranking, 1)
     ]
-    titles = ("rank", "trial", "bits/char", *header[3:-1])
-    same = {  # columns that say nothing, in a table that has to fit into 80 characters
-        *({3} if len({row.epochs for row in ranking}) < 2 else ()),
-        *({len(titles) - 1} if all(row.status == "done" for row in ranking) else ()),
-    }
-    kept = [tuple(cell for i, cell in enumerate(row) if i not in same) for row in (titles, *cells)]
+    left_out = set()
+    if len({row.epochs for row in ranking}) < 2:
+        left_out.add(titles.index("epochs"))
+    if all(row.status == "done" for row in ranking):
+        left_out.add(len(titles) - 1)
+    header, *cells = [tuple(cell for i, cell in enumerate(row) if i not in left_out) for row in (titles, *rows)]
     if console.plain():
-        console.table(kept, kept[0])
+        console.table([header, *cells], header)
     else:
-        console.table(kept[1:], ("", *map(broken, kept[0][1:])))
-    if not ranking or ranking[0].status != "done":
-        why = next((f"; the first failed so: {row.reason}" for row in ranking if row.reason), ", as the time was over")
-        raise FailedError(f"no trial finished{why}; the same command with more time goes on, or change the space")
-    save_picture(folder / "trials.png", ranking, name)
+        console.table(cells, ("", *map(broken, header[1:])))
+
+
+def _searched(ranking: Sequence[Row]) -> list[str]:
+    """Return the names of the hyperparameters."""
+    return list(ranking[0].values) if ranking else []

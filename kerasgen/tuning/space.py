@@ -2,16 +2,11 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
-from kerasgen.base import settings as config
 from kerasgen.base.errors import BadInputError
-from kerasgen.tasks.names import DinoConfig
-
-CHOSEN_ELSEWHERE = {  # by the sweep, or what changes the measure, so that trials could not be compared
-    "holdout", "seed", "dtype", "from_scratch", "epochs", "scratch_epochs", "next_learning_rate", "patience",
-    "lower_case",
-}  # fmt: skip
+from kerasgen.base.settings import choices, plain_type, read_toml, searchable
+from kerasgen.tasks.settings import TaskSettings
 
 
 @dataclass(frozen=True)
@@ -63,73 +58,115 @@ class Parameter:
         return f"{self.low} to {self.high}"
 
 
-def read_space(file: str, base) -> list[Parameter]:
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a space file, as it is written there.
+
+    Attributes:
+        name: of the setting.
+        value: a list of choices, or the table of a range.
+        type: of the setting, as it is annotated.
+        base: the other settings, which say whether a value is in range.
+        file: for messages.
+    """
+
+    name: str
+    value: Any
+    type: Any
+    base: TaskSettings
+    file: str
+
+    @property
+    def words(self) -> tuple:
+        """The values of a setting that is no number; empty for a number."""
+        return choices(self.type) or ((True, False) if self.plain is bool else ())
+
+    @property
+    def plain(self) -> type:
+        """The type of one value."""
+        return plain_type(self.type)
+
+    def parameter(self) -> Parameter:
+        """Return what the tuner searches.
+
+        Raises:
+            BadInputError: the entry makes no sense.
+        """
+        if isinstance(self.value, list):
+            return self._of_choices()
+        if self.words or not isinstance(self.value, dict):
+            raise self._refused("a list of choices" + ("" if self.words else ", or a range like {min = 1, max = 9}"))
+        return self._of_range()
+
+    def _of_choices(self) -> Parameter:
+        found = tuple(dict.fromkeys(map(self._checked, self.value)))
+        if len(found) < 2:
+            raise self._refused("a list of at least two different choices")
+        return Parameter(self.name, found)
+
+    def _of_range(self) -> Parameter:
+        if unknown := set(self.value) - {"min", "max", "step", "sampling"}:
+            raise self._refused(f"a range of min, max, step and sampling, without {min(unknown)}")
+        if not {"min", "max"} <= set(self.value):
+            raise self._refused("a range with both min and max")
+        low, high = self._checked(self.value["min"]), self._checked(self.value["max"])
+        if not low < high:
+            raise self._refused("a range whose min is below its max")
+        log = self._is_log(low)
+        return Parameter(self.name, (), low, high, self._step(low, high, log), log)
+
+    def _is_log(self, low: float) -> bool:
+        sampling = self.value.get("sampling")
+        if sampling not in (None, "linear", "log"):
+            raise self._refused('a range whose sampling is "linear" or "log"')
+        if sampling == "log" and low <= 0:
+            raise self._refused('a range above 0, with sampling = "log"')
+        return sampling == "log"
+
+    def _step(self, low: float, high: float, log: bool) -> float | None:
+        step = self.value.get("step")
+        if step is None:
+            return None
+        if not self._is_number(step) or step <= log:
+            raise self._refused(f"a range whose step is a {'factor above 1' if log else 'number above 0'}")
+        if (high / low if log else high - low) < step:
+            raise self._refused("a range that its step fits into")
+        return step
+
+    def _checked(self, one: Any) -> Any:
+        """Return one value as the command would take it."""
+        if self.words:
+            if one not in self.words or isinstance(one, bool) != (self.plain is bool):
+                raise self._refused(f"a list of {', '.join(map(str, self.words)).lower()}")
+            return one
+        if not self._is_number(one):
+            raise self._refused(f"made of {'whole ' if self.plain is int else ''}numbers")
+        try:
+            return getattr(replace(self.base, **{self.name: self.plain(one)}), self.name)
+        except BadInputError as error:
+            raise BadInputError(f"in {self.file!r}: {error}") from None
+
+    def _is_number(self, one: Any) -> bool:
+        number = isinstance(one, int if self.plain is int else int | float) and not isinstance(one, bool)
+        return number and abs(one) < 1e308  # neither infinite nor NaN, nor too large for a float
+
+    def _refused(self, rule: str) -> BadInputError:
+        return BadInputError(f"in {self.file!r}: {self.name} must be {rule}; received {self.value!r}")
+
+
+def read_space(file: str, base: TaskSettings) -> list[Parameter]:
     """Read what is searched: a key is a training setting, its value a list of choices or a table with min and max.
 
     Args:
         file: TOML.
-        base: the settings of the command, for their names and kinds.
+        base: the settings of a trial but for those that are searched.
 
     Raises:
         MissingFileError: there is no such file.
         BadInputError: a key is unknown, or a list or range makes no sense.
     """
-    from kerasgen.tasks.names import NamesRecipe
-    from kerasgen.tasks.prose import ProseRecipe
-
-    kind = NamesRecipe if isinstance(base, DinoConfig) else ProseRecipe
-    table = config.read_toml(file, sorted(kind.TRAINING_KEYS - CHOSEN_ELSEWHERE), "--space")
+    table = read_toml(file, searchable(base), "--space")
     if not table:
         raise BadInputError(f"--space must name a file with at least one setting to search; {file!r} has none")
     hints = get_type_hints(type(base))
-    return [_parameter(name, value, hints[name], base, file) for name, value in table.items()]
-
-
-def _parameter(name: str, value: Any, hint: Any, base, file: str) -> Parameter:
-    """Check one entry of the search space; its values must be such as the command itself would take."""
-
-    def refuse(rule: str):
-        return BadInputError(f"in {file!r}: {name} must be {rule}; received {value!r}")
-
-    kind = next(one for one in (get_args(hint) or (hint,)) if one is not type(None))
-    words = get_args(hint) if get_origin(hint) is Literal else ()
-
-    def typed(one: Any) -> Any:
-        if words or kind is bool:
-            if one not in (words or (True, False)) or not words and not isinstance(one, bool):
-                raise refuse(f"a list of {', '.join(words) or 'true, false'}")
-            return one
-        if isinstance(one, bool) or not isinstance(one, int if kind is int else int | float) or not math.isfinite(one):
-            raise refuse(f"made of {'whole ' if kind is int else ''}numbers")
-        try:
-            replace(base, **{name: kind(one)})
-        except BadInputError as error:
-            raise BadInputError(f"in {file!r}: {error}") from None
-        return kind(one)
-
-    if isinstance(value, list):
-        choices = tuple(dict.fromkeys(map(typed, value)))
-        if len(choices) < 2:
-            raise refuse("a list of at least two different choices")
-        return Parameter(name, choices)
-    if not isinstance(value, dict) or words or kind is bool:
-        raise refuse("a list of choices" + ("" if words or kind is bool else ", or a range like {min = 1, max = 9}"))
-    if unknown := set(value) - {"min", "max", "step", "sampling"}:
-        raise refuse(f"a range of min, max, step and sampling, without {min(unknown)}")
-    if not {"min", "max"} <= set(value):
-        raise refuse("a range with both min and max")
-    low, high, step, sampling = typed(value["min"]), typed(value["max"]), value.get("step"), value.get("sampling")
-    if sampling not in (None, "linear", "log"):
-        raise refuse('a range whose sampling is "linear" or "log"')
-    log = sampling == "log"
-    if not low < high:
-        raise refuse("a range whose min is below its max")
-    if log and low <= 0:
-        raise refuse('a range above 0, with sampling = "log"')
-    if step is not None:
-        whole = int if kind is int else int | float
-        if isinstance(step, bool) or not isinstance(step, whole) or step <= log:
-            raise refuse(f"a range whose step is a {'factor above 1' if log else 'number above 0'}")
-        if (high / low if log else high - low) < step:
-            raise refuse("a range that its step fits into")
-    return Parameter(name, (), low, high, step, log)
+    return [Entry(name, value, hints[name], base, file).parameter() for name, value in table.items()]

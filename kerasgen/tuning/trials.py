@@ -1,4 +1,4 @@
-"""Sweeps by keras-tuner: how a trial is trained, in one process or in several, and how it is logged.
+"""Sweeps with keras-tuner: how a trial is trained, in one process or in several, and how it is logged.
 
 A board shows the trials: ``begin(trial)``, ``epoch(number)`` and ``end(trial)`` tell it of one of keras-tuner's, and it
 is a context manager around the search, after ``open(rows, planned)``: a function that gives the `Row` of every trial,
@@ -11,8 +11,9 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,13 @@ import numpy as np
 
 from kerasgen.base import console
 from kerasgen.base.errors import BadInputError, FailedError, KerasgenError, reason
-from kerasgen.base.settings import seconds
 from kerasgen.models.backend import keras, tf
+from kerasgen.tasks.task import Task
 from kerasgen.training import fit as training
 from kerasgen.tuning import oracles
 from kerasgen.tuning.oracles import OBJECTIVE, PUT_BACK, REASON, SWEEP
 from kerasgen.tuning.ranking import Row, epochs_of, rank, row_of
-from kerasgen.tuning.settings import TuneConfig
+from kerasgen.tuning.settings import TuneSettings, seconds
 from kerasgen.tuning.space import Parameter
 
 import keras_tuner  # isort: skip  (after the backend is set)
@@ -40,27 +41,64 @@ class OutOfTime(Exception):
     """The time limit was reached within a trial."""
 
 
-class Trials(keras_tuner.HyperModel):
-    """Trains a trial in the one way to fit.
+class Trainer:
+    """Makes the model of a trial and trains it in the one way to fit.
 
     Args:
-        recipe: gives the `Recipe` of ``(values, epochs, execution)``.
+        task: of the settings that are not searched.
+    """
+
+    def __init__(self, task: Task):
+        self._base = self._recipe = task
+
+    def build(self, values: dict[str, Any], epochs: int, execution: int):
+        """Make a model, compiled.
+
+        Args:
+            values: the settings of the trial that are searched.
+            epochs: the passes over the text.
+            execution: how often this trial was trained before; each time has another seed.
+        """
+        settings = replace(self._base.settings, **values, seed=self._base.settings.seed + execution)
+        self._recipe = self._base.with_settings(settings.with_epochs(epochs))
+        return self._recipe.build()
+
+    def fit(self, model, callback: keras.callbacks.Callback) -> float:
+        """Train the model that `build` made last; return the validation score of its best epoch."""
+        task, every = self._recipe, self._recipe.batches.steps_per_epoch
+        generator = task.generator(model)
+        history = training.fit(
+            generator.char_model,
+            task.batches,
+            epoch_ends=range(every, task.steps + 1, every),
+            validate=lambda: task.validate(generator),
+            callbacks=[callback],
+            first_smoothed_loss=task.first_smoothed_loss,
+            chunk=task.chunk,
+        )
+        return min(history.history[OBJECTIVE])
+
+
+class Trials(keras_tuner.HyperModel):
+    """What keras-tuner trains.
+
+    Args:
+        trainer: a `Trainer`, or what can do the same.
         space: the parameters that are searched.
         epochs: the passes over the text, where the tuner does not say.
         deadline: the `time.monotonic` after which a trial is put back.
         board: is told of every epoch.
     """
 
-    def __init__(self, recipe: Callable, space: Sequence[Parameter], epochs: int, deadline: float, board: Any):
+    def __init__(self, trainer: Trainer, space: Sequence[Parameter], epochs: int, deadline: float, board: Any):
         super().__init__()
-        self._recipe_of, self.space, self.epochs, self.deadline, self.board = recipe, space, epochs, deadline, board
+        self._trainer, self.space, self.epochs, self.deadline, self.board = trainer, space, epochs, deadline, board
         self.execution = 0
 
     def build(self, hp):
         """Make the model of a trial, compiled."""
         values = {parameter.name: parameter.value(hp.values[parameter.name]) for parameter in self.space}
-        self._recipe = self._recipe_of(values, epochs_of(hp.values, self.epochs), self.execution)
-        return self._recipe.build()
+        return self._trainer.build(values, epochs_of(hp.values, self.epochs), self.execution)
 
     def fit(self, hp, model, **ignored):
         """Train the model that `build` made last; return the validation score of its best epoch.
@@ -69,28 +107,17 @@ class Trials(keras_tuner.HyperModel):
             FailedError: the loss or the score is not a number.
             OutOfTime: the deadline has come.
         """
-        recipe, every = self._recipe, self._recipe.batches.steps_per_epoch
-        generator = recipe.generator(model)
         watch = keras.callbacks.LambdaCallback(
-            on_train_batch_end=lambda batch, logs: self._check_time(),
+            on_train_batch_end=lambda batch, logs: self.check_time(),
             on_epoch_end=lambda epoch, logs: self.board.epoch(epoch + 1),
         )
-        history = training.fit(
-            model,
-            recipe.batches,
-            passes=recipe.passes(model),
-            epoch_ends=range(every, recipe.steps + 1, every),
-            validate=lambda: recipe.validate(generator),
-            callbacks=[watch],
-            first_smoothed_loss=recipe.first_smoothed_loss,
-            chunk=recipe.chunk,
-        )
-        best = min(history.history[OBJECTIVE])
+        best = self._trainer.fit(model, watch)
         if not math.isfinite(best):
             raise FailedError(f"the validation score became {best}")
         return best
 
-    def _check_time(self) -> None:
+    def check_time(self) -> None:
+        """Raise OutOfTime once the deadline has come."""
         if time.monotonic() > self.deadline:
             raise OutOfTime(PUT_BACK)
 
@@ -99,7 +126,7 @@ class _Tuner(keras_tuner.Tuner):
     """keras-tuner's loop; what it keeps is the oracle's alone, and every failure has its reason."""
 
     def _populate_initial_space(self):
-        """Build no model to find the space out: the oracle was given it."""
+        """Build no model to find out the space: the oracle has it."""
 
     def _get_tuner_fname(self):
         return os.path.join(self.project_dir, "oracle.json")
@@ -113,7 +140,7 @@ class _Tuner(keras_tuner.Tuner):
             self.oracle.reload()
 
     def pre_create_trial(self):
-        self.hypermodel._check_time()
+        self.hypermodel.check_time()
 
     def run_trial(self, trial):
         found = []
@@ -128,8 +155,8 @@ class _Tuner(keras_tuner.Tuner):
             sweep, ours = trial.hyperparameters.values.get(SWEEP), self.project_name
             if sweep != ours:
                 raise BadInputError(
-                    f"a worker must have its chief's flags, files and data; they make the sweep {ours}, and the chief "
-                    f"has {sweep}"
+                    f"a worker must have its chief's flags, files and data; this one has the sweep {ours}, and the "
+                    f"chief has {sweep}"
                 )
             self._run_and_update_trial(trial)
             trial.status = "COMPLETED"
@@ -148,19 +175,19 @@ class _Tuner(keras_tuner.Tuner):
         super().on_trial_end(trial)
 
 
-def search(recipe: Callable, space: Sequence[Parameter], settings: TuneConfig, folder: Path, board: Any) -> list[Row]:
+def search(trainer: Trainer, space: Sequence[Parameter], settings: TuneSettings, folder: Path, board: Any) -> list[Row]:
     """Make the trials that are still to be made, and return all, the best first.
 
     Args:
-        recipe: gives the `Recipe` of ``(values, epochs, execution)``.
+        trainer: makes and trains the models.
         space: the parameters that are searched.
         settings: those of the command.
         folder: of this sweep alone; its name says what is swept, and is the same for a chief and its workers.
         board: shows the trials.
 
     Raises:
-        BadInputError: a worker sweeps something else than its chief.
-        FailedError: the folder is damaged, or chief and worker don't find each other.
+        BadInputError: a worker's sweep is not its chief's.
+        FailedError: the folder is damaged, or chief and worker can't reach each other.
     """
     deadline = time.monotonic() + seconds(settings.time_limit) if settings.time_limit else math.inf
     host, port = settings.oracle_address.rsplit(":", 1)
@@ -176,7 +203,7 @@ def search(recipe: Callable, space: Sequence[Parameter], settings: TuneConfig, f
     with contextlib.redirect_stdout(io.StringIO()):  # it says that it reloads
         tuner = _Tuner(
             oracle,
-            Trials(recipe, space, settings.epochs, deadline, board),
+            Trials(trainer, space, settings.epochs, deadline, board),
             executions_per_trial=settings.executions_per_trial,
             directory=str(folder.parent),
             project_name=folder.name,
@@ -228,11 +255,11 @@ def _work(tuner: _Tuner, address: str) -> None:
         grpc.channel_ready_future(grpc.insecure_channel(address)).result(timeout=PATIENCE)
         tuner.search()
     except (grpc.RpcError, grpc.FutureTimeoutError) as error:
-        raise FailedError(f"no chief answers at {address} (any more); start it with --chief, or look there") from error
+        raise FailedError(f"no chief answers at {address}; start one with --chief, or see how it ended") from error
 
 
 class TrialLogs:
-    """Writes every trial with its hyperparameters and its result for TensorBoard; that it can't stops no sweep."""
+    """Writes every trial with its hyperparameters and its result for TensorBoard; a failure to do so stops no sweep."""
 
     def __init__(self, folder: Path, space: Sequence[Parameter], epochs: int):
         self.folder, self.space, self.epochs, self.failed = folder, space, epochs, False
@@ -258,5 +285,5 @@ class TrialLogs:
         except Exception as error:  # TensorFlow raises many kinds
             self.failed = True
             console.note(
-                f"logging in {str(self.folder)!r} failed ({reason(error)[:200]}); the sweep goes on without logs"
+                f"logging in {str(self.folder)!r} failed ({reason(error)[:200]}); the sweep continues without logs"
             )
