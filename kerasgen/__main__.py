@@ -1,15 +1,16 @@
-"""``python -m kerasgen``: list the commands."""
+"""``kerasgen`` and ``python -m kerasgen``: run a command, or list them."""
 
+import importlib
 import sys
 from collections.abc import Sequence
 
 from kerasgen.base import console
-from kerasgen.base.errors import BadInputError
+from kerasgen.base.errors import BadInputError, nearest
 from kerasgen.base.version import __version__
 
 COMMANDS = {
     "dino": "a SimpleRNN learns a list of names and invents new ones",
-    "shakespeare": "a stacked LSTM learns a text and goes on from a prompt",
+    "shakespeare": "a stacked LSTM learns a text and continues a prompt",
     "tune": "search for the settings that learn a text best (keras-tuner)",
     "inspect": "what a model file holds, and whether it is intact",
     "clean": "list and remove what unfinished trainings and logs have left",
@@ -17,19 +18,31 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print the commands, or the version with ``--version``."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    if "--version" in arguments:
+    """Run the command that comes first with the arguments after it; without one, list the commands.
+
+    Raises:
+        BadInputError: there is no such command, or what the command itself refuses.
+    """
+    first, *rest = (sys.argv[1:] if argv is None else list(argv)) or ["--help"]
+    if first in COMMANDS:
+        importlib.import_module(f"kerasgen.{first}").main(rest)
+    elif first == "--version":
         print(f"kerasgen {__version__}")
-        return
-    if arguments and arguments[0] not in ("-h", "--help"):
-        hint = f"python -m kerasgen.{arguments[0]}" if arguments[0] in COMMANDS else "python -m kerasgen --help"
-        raise BadInputError(f"python -m kerasgen takes --version or --help; received {arguments[0]!r}; try {hint}")
-    print(f"kerasgen {__version__}: a character-level text generator. Its commands:\n")
-    for name, about in COMMANDS.items():
-        print(f"  python -m kerasgen.{name:12} {about}")
-    print("\nEach explains itself with --help.")
+    elif first in ("-h", "--help"):
+        print(f"kerasgen {__version__}: a character-level text generator. Its commands:\n")
+        width = max(len(console.program(name)) for name in COMMANDS)
+        for name, about in COMMANDS.items():
+            print(f"  {console.program(name):{width}}  {about}")
+        print("\nEach explains itself with --help.")
+    else:
+        hint = nearest(first, list(COMMANDS)) or "; see --help"
+        raise BadInputError(f"a command must be one of {', '.join(COMMANDS)}; received {first!r}{hint}")
+
+
+def run() -> int:
+    """Run the console script ``kerasgen``; return its exit code."""
+    return console.run_command(main)
 
 
 if __name__ == "__main__":
-    sys.exit(console.run_command(main))
+    sys.exit(run())

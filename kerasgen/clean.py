@@ -16,8 +16,6 @@ from kerasgen.base.errors import BadInputError, FailedError
 from kerasgen.runs import run as runs
 
 ABOUT = """List unfinished runs and log folders, or remove them; models and runs that are being trained stay."""
-
-
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -67,7 +65,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         def error(self, message: str) -> NoReturn:
             raise BadInputError(f"{message}; see --help")
 
-    parser = Parser(prog="python -m kerasgen.clean", description=ABOUT, allow_abbrev=False)
+    parser = Parser(prog=console.program("clean"), description=ABOUT, allow_abbrev=False)
     parser.add_argument("names", nargs="*", metavar="NAME", help="runs or logs to remove, by the names in the list")
     parser.add_argument("--runs", action="store_true", help="remove all unfinished runs")
     parser.add_argument("--logs", action="store_true", help="remove all logs")

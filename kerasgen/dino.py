@@ -6,78 +6,68 @@ from dataclasses import replace
 from pathlib import Path
 
 from kerasgen.base import console
-from kerasgen.base import settings as config
 from kerasgen.base.errors import MissingFileError
-from kerasgen.base.files import bundled, check_writable
+from kerasgen.base.files import bundled
+from kerasgen.base.flags import parse
 from kerasgen.modelfile import store
-from kerasgen.tasks.names import DinoConfig
+from kerasgen.tasks.settings import NamesSettings
 from kerasgen.text import corpora
-from kerasgen.text.vocab import CharVocab
 
 SHOWN = 7  # names shown on the way, as in the notebook
-
-
 MEASURED = 1000  # names by which the share of new ones is measured
-
-
 ABOUT = """Learn a list of names, one a line, and invent new ones; save the model.
 
 examples:
-  python -m kerasgen.dino                                  learn the dinosaurs (seconds), show new ones
-  python -m kerasgen.dino --sample-only --prefix tri       only invent, with the model that is there
-  python -m kerasgen.dino --data towns.txt                 your own list
-  python -m kerasgen.dino --config configs/dino_notebook.toml   the course's notebook, digit for digit
-  python -m kerasgen.dino --sample-only --quiet --num-samples 1000 --unique --novel-only > names.txt"""
+  %(prog)s                                  learn the dinosaurs (seconds), show new ones
+  %(prog)s --sample-only --prefix tri       only invent, with the model that is there
+  %(prog)s --data towns.txt                 your own list
+  %(prog)s --config configs/dino_notebook.toml   the course's notebook, digit for digit
+  %(prog)s --sample-only --quiet --num-samples 1000 --unique --novel-only > names.txt"""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train a model unless told to generate only, then generate."""
-    settings = config.parse(DinoConfig, "python -m kerasgen.dino", ABOUT, "configs/dino.toml", argv)
+    settings = parse(NamesSettings, console.program("dino"), ABOUT, "configs/dino.toml", argv)
     settings = replace(settings, prefix=settings.prefix.lower())
     if settings.sample_only or settings.model:
         generate(settings)
     else:
-        train(settings, console.command_line("python -m kerasgen.dino", argv))
+        learn(settings, console.command_line(console.program("dino"), argv))
 
 
-def generate(settings: DinoConfig) -> None:
+def generate(settings: NamesSettings) -> None:
     """Invent names with a model that is there already."""
     contents = store.read(find_model(settings))
     store.check_kind(contents, "names")
-    check_prefix(settings, contents.vocab)
+    contents.vocab.encode(settings.prefix)  # refuses what the model never saw, before anything slow begins
     console.note(f"generating with {contents.path}", settings.quiet)
 
-    from kerasgen import load
+    from kerasgen.modelfile import loader
     from kerasgen.models import backend
 
     backend.use_one_thread()
-    generator = load(contents.path, device=settings.device)
-    show(generator, invent(generator, settings), settings)
+    show(loader.load(contents, device=settings.device), settings)
 
 
-def train(settings: DinoConfig, command: str) -> None:
+def learn(settings: NamesSettings, command: str) -> None:
     """Learn a list of names, show how it goes, save the model, and invent names with it; `command` asked for that."""
     corpus = corpora.read(settings.data, default="dinos")
     if corpus.note:
         console.note(corpus.note)
 
-    from kerasgen.tasks.names import NamesRecipe
+    from kerasgen.runs.train import destination, train
+    from kerasgen.tasks.registry import make_task
 
-    recipe = NamesRecipe(settings, corpus)
-    check_prefix(settings, recipe.vocab)
-    path = Path(settings.save_dir) / f"my-{corpus.name}.keras"
-    check_writable(path.parent)
-    if path.exists():
-        store.check_kind(store.read(path), recipe.kind)
-
-    from kerasgen.runs import run as runs
-
-    generator, seconds = runs.train(recipe, path, command=command, reporter=reporter)
-    show(generator, invent(generator, settings), settings)
-    console.note(f"{recipe.steps:,} steps in {seconds:.1f} s; saved {path}", settings.quiet)
+    task = make_task(settings, corpus)
+    task.vocab.encode(settings.prefix)
+    path = destination(settings.save_dir, corpus.name, task.kind)
+    task.tune_process()
+    generator, seconds = train(task, path, command=command, reporter=lambda dino: reporter(dino, settings))
+    show(generator, settings)
+    console.note(f"{task.steps:,} steps in {seconds:.1f} s; saved {path}", settings.quiet)
 
 
-def find_model(settings: DinoConfig) -> Path:
+def find_model(settings: NamesSettings) -> Path:
     """Return the file to generate with: that of ``--model``, else the user's own of that ``--data``, else ours.
 
     Raises:
@@ -94,12 +84,7 @@ def find_model(settings: DinoConfig) -> Path:
     return own or bundled("saved_models/dino.keras")
 
 
-def check_prefix(settings: DinoConfig, vocab: CharVocab) -> None:
-    """Refuse a prefix that can't be gone on from, before anything slow begins."""
-    vocab.encode(settings.prefix)
-
-
-def reporter(generator, settings: DinoConfig):
+def reporter(generator, settings: NamesSettings):
     """Return what prints the loss and seven names, as the notebook does, after the steps 0, 2000, 4000, ..."""
     from kerasgen.tasks.notebook import notebook_uniforms
 
@@ -116,10 +101,20 @@ def reporter(generator, settings: DinoConfig):
     return report
 
 
-def invent(generator, settings: DinoConfig) -> list[str]:
+def invent(generator, settings: NamesSettings) -> list[str]:
     """Generate the names that were asked for."""
-    keys = ("prefix", "temperature", "top_k", "top_p", "min_length", "max_length", "seed", "unique", "novel_only")
-    return generator.generate(settings.num_samples, **{key: getattr(settings, key) for key in keys})
+    return generator.generate(
+        settings.num_samples,
+        prefix=settings.prefix,
+        temperature=settings.temperature,
+        top_k=settings.top_k,
+        top_p=settings.top_p,
+        min_length=settings.min_length,
+        max_length=settings.max_length,
+        seed=settings.seed,
+        unique=settings.unique,
+        novel_only=settings.novel_only,
+    )
 
 
 def capitalised(name: str) -> str:
@@ -127,25 +122,22 @@ def capitalised(name: str) -> str:
     return console.shown(name[:1].upper() + name[1:])
 
 
-def show(generator, names: list[str], settings: DinoConfig) -> None:
+def show(generator, settings: NamesSettings) -> None:
     """Print names: one a line where quiet, else a table that marks each as known or new, and the scores."""
-    from kerasgen.metrics import novelty as measured
+    from kerasgen.metrics.novelty import novelty
+    from kerasgen.modelfile.store import score_sentence
 
+    names = invent(generator, settings)
     shown = [capitalised(name) for name in names]
     if settings.quiet:
         print("\n".join(shown))
         return
-    marks = ["known" if generator.is_known(name) else "new" for name in names]
+    marks = ["known" if name in generator.known else "new" for name in names]
     console.table(list(zip(shown, marks, strict=True)), ("name", "novelty"))
     sample = generator.generate(MEASURED, temperature=settings.temperature, seed=settings.seed)
-    novelty = measured.novelty(sample, generator.is_known)
-    print(f"\nof {novelty.count:,} names, {novelty.new:.1%} are new and {novelty.distinct:.1%} are different")
-    if scores := generator.card.get("scores"):
-        print(
-            f"{scores['part']}, {scores['names']} names: {scores['nats_per_char']:.4f} nats/char "
-            f"({scores['bits_per_char']:.4f} bits/char); counting n-grams: {scores['ngram_nats_per_char']:.4f} "
-            f"({scores['ngram_bits_per_char']:.4f})"
-        )
+    print(f"\n{novelty(sample, generator.known)}")
+    if "scores" in generator.card:
+        print(score_sentence(generator.card))
 
 
 if __name__ == "__main__":

@@ -14,15 +14,11 @@ from kerasgen.base.version import __version__
 from kerasgen.modelfile import store
 
 FLAGS = ["--json", "--help", "--version"]
-
-
 ABOUT = "Show what a model file holds, and whether it is intact. Nothing in it is run, and TensorFlow is not needed."
-
-
 EXAMPLES = """examples:
-  python -m kerasgen.inspect                          list the models that travel with kerasgen
-  python -m kerasgen.inspect saved_models/my-towns.keras
-  python -m kerasgen.inspect --json model.keras       everything, for programs"""
+  %(prog)s                          list the models that travel with kerasgen
+  %(prog)s saved_models/my-towns.keras
+  %(prog)s --json model.keras       everything, for programs"""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -55,7 +51,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
             raise BadInputError(f"{message}; see --help")
 
     parser = Parser(
-        prog="python -m kerasgen.inspect", usage="%(prog)s [flags] [FILE]", description=ABOUT, epilog=EXAMPLES,
+        prog=console.program("inspect"), usage="%(prog)s [flags] [FILE]", description=ABOUT, epilog=EXAMPLES,
         allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"kerasgen {__version__}", help="print the version")
@@ -115,7 +111,7 @@ def story(found: dict[str, Any]) -> list[tuple[str, str]]:
             learned_from(card) + (f", {found['known']:,} known by their hashes" if found["known"] else ""),
         ),
         ("settings", settings(card.get("config", {}))),
-        ("score", score(card)),
+        ("score", store.score_sentence(card)),
         ("optimizer", "{class}, {steps:,} steps".format(**found["optimizer"]) if found["optimizer"] else "none"),
         ("members", ", ".join(f"{name} {size:,} bytes" for name, size in sizes.items())),
     ]
@@ -125,7 +121,7 @@ def story(found: dict[str, Any]) -> list[tuple[str, str]]:
 def summary(found: dict[str, Any]) -> tuple[str, ...]:
     """Tell of one file in a row."""
     card = found["card"]
-    cells = (found["file"], found["kind"], f"{found['parameters']:,}", learned_from(card), score(card))
+    cells = (found["file"], found["kind"], f"{found['parameters']:,}", learned_from(card), store.score_sentence(card))
     return tuple(map(printable, cells))
 
 
@@ -134,16 +130,6 @@ def learned_from(card: dict[str, Any]) -> str:
     data = card.get("data", {})
     sizes = [f"{value:,} {unit}" for unit, value in data.items() if isinstance(value, int)]
     return ", ".join([data.get("name") or "a text that it does not name", *sizes])
-
-
-def score(card: dict[str, Any]) -> str:
-    """Give the score as the commands do."""
-    if not (scores := card.get("scores")):
-        return "none"
-    return (
-        f"{scores['part']}: {scores['nats_per_char']:.4f} nats/char ({scores['bits_per_char']:.4f} bits/char); "
-        f"counting n-grams: {scores['ngram_nats_per_char']:.4f} ({scores['ngram_bits_per_char']:.4f})"
-    )
 
 
 def settings(values: dict[str, Any]) -> str:

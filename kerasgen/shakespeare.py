@@ -1,67 +1,70 @@
-"""``python -m kerasgen.shakespeare``: a stacked two-layer LSTM learns a text and goes on from a prompt."""
+"""``python -m kerasgen.shakespeare``: a stacked two-layer LSTM learns a text and continues a prompt."""
 
+import os
+import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from kerasgen.base import console
-from kerasgen.base import settings as config
 from kerasgen.base.errors import BadInputError, MissingFileError, reason
-from kerasgen.base.files import bundled, check_writable, sha256
+from kerasgen.base.files import bundled
+from kerasgen.base.flags import parse
 from kerasgen.modelfile import store
-from kerasgen.tasks.prose import ShakespeareConfig
+from kerasgen.tasks.settings import ProseSettings
 from kerasgen.text import corpora
+from kerasgen.text.folding import Folding
 from kerasgen.text.vocab import CharVocab
 
 OPENING = "\n\n"  # what a poem of its own follows: a stanza has ended
-
-
 TEMPERATURES = (0.2, 0.5, 1.0, 1.2)  # of the samples after an epoch
-
-
-ABOUT = """Go on from a prompt in the manner of a text; learn that text.
+ABOUT = """Continue a prompt in the manner of a text; learn that text.
 
 examples:
-  python -m kerasgen.shakespeare --prompt "Et tu, Brute?"       the model that is there answers at once
-  python -m kerasgen.shakespeare                                asks for the beginning of your poem
-  python -m kerasgen.shakespeare --prompt FILE:start.txt --lines 14 --num-samples 3
-  python -m kerasgen.shakespeare --epochs 1                     go on training, a sample after each epoch
-  python -m kerasgen.shakespeare --data mybook.txt              learn your own text, or write like it once learned
-  python -m kerasgen.shakespeare --data mybook.txt --epochs 20 --from-scratch    learn it anew"""
+  %(prog)s "Et tu, Brute?"                the trained model continues at once; also --prompt "Et tu, Brute?"
+  %(prog)s                                asks for the beginning of your poem
+  %(prog)s FILE:start.txt --lines 14 --num-samples 3       as does < start.txt
+  %(prog)s --epochs 1                     fine-tune the model, with samples after each epoch
+  %(prog)s --data mybook.txt              learn your own text, or write like it once learned
+  %(prog)s --data mybook.txt --epochs 20 --from-scratch    learn it from scratch"""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train where told to, then go on from the prompt."""
-    settings = config.parse(
-        ShakespeareConfig, "python -m kerasgen.shakespeare", ABOUT, "configs/shakespeare.toml", argv
+    """Train where told to, then continue the prompt."""
+    settings = parse(
+        ProseSettings, console.program("shakespeare"), ABOUT, "configs/shakespeare.toml", argv, positional="prompt"
     )
     unknown_text = settings.data and settings.data not in corpora.KNOWN and not own_model(settings)
     if unknown_text and settings.prompt is None and not (settings.epochs or settings.model):
         settings = replace(settings, from_scratch=True)  # a text of the user's that nothing has learned yet
-    prompt = read_prompt(settings)
-    wanted = settings.from_scratch or settings.epochs or settings.resume not in (None, "no")
-    if wanted and not settings.sample_only:
-        poet = train(settings, prompt, console.command_line("python -m kerasgen.shakespeare", argv))
+    trains = not settings.sample_only and bool(
+        settings.from_scratch or settings.epochs or settings.resume not in (None, "no")
+    )
+    prompt = read_prompt(settings, trains)
+    if trains:
+        poet = learn(settings, prompt, console.command_line(console.program("shakespeare"), argv))
     else:
         poet = load(settings, prompt)
     write(poet, prompt, settings)
 
 
-def read_prompt(settings: ShakespeareConfig) -> str:
-    """Return what to go on from: the flag's text, a file's, standard input's, or what the user types."""
+def read_prompt(settings: ProseSettings, trains: bool) -> str:
+    """Return what to continue: what the command was given, what comes through a pipe, or what the user types."""
     prompt = settings.prompt
+    if prompt is None and not trains and piped():
+        console.note("reading the prompt from standard input", settings.quiet)
+        prompt = "-"
     if prompt is None:
-        training = settings.epochs or settings.from_scratch
-        if training or settings.quiet or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if trains or settings.quiet or not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
             return ""
         try:
-            return input("Write the beginning of your poem, and kerasgen goes on: ")
+            return input("Write the beginning of your poem, and kerasgen continues: ")
         except EOFError:
             return ""
     if prompt == "-":
         try:
-            return sys.stdin.read()
+            return sys.stdin.read() if sys.stdin else ""
         except UnicodeDecodeError as error:
             raise BadInputError(f"--prompt - must be UTF-8; standard input is not: {reason(error)}") from None
     if prompt.startswith("FILE:"):
@@ -75,57 +78,45 @@ def read_prompt(settings: ShakespeareConfig) -> str:
     return prompt
 
 
-def find_model(settings: ShakespeareConfig) -> Path:
+def piped() -> bool:
+    """Tell whether standard input is a pipe or a file, from which a prompt comes without being asked for."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode if sys.stdin else 0
+    except (OSError, ValueError):  # it is closed, or no file
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
+
+
+def find_model(settings: ProseSettings) -> Path:
     """Return the file that answers: that of ``--model``, else the user's own of that ``--data``, else ours."""
     return Path(settings.model) if settings.model else own_model(settings) or bundled("saved_models/shakespeare.keras")
 
 
-def own_model(settings: ShakespeareConfig) -> Path | None:
+def own_model(settings: ProseSettings) -> Path | None:
     """Return the user's own model of that ``--data``, or None."""
     return store.own(settings.save_dir, corpora.names(settings.data, "shakespeare"))
 
 
-def load(settings: ShakespeareConfig, prompt: str):
-    """Load the model that answers, once the prompt is known to be one that it can go on from."""
+def load(settings: ProseSettings, prompt: str):
+    """Load the model that answers, once the prompt is known to be one that it can continue."""
     contents = store.read(find_model(settings))
     store.check_kind(contents, "prose")
-    fold(prompt, contents.vocab, contents.card, settings.on_unknown, quiet=True)
+    Folding(bool(contents.card.get("lower_case")), settings.on_unknown).fold(prompt, contents.vocab)
     console.note(f"generating with {contents.path}", settings.quiet)
 
-    from kerasgen import load
+    from kerasgen.modelfile import loader
 
-    return load(contents.path, device=settings.device)
-
-
-def fold(prompt: str, vocab: CharVocab, card: dict, on_unknown: str, quiet: bool = False) -> str:
-    """Turn a prompt into characters that the model knows.
-
-    Raises:
-        BadInputError: with ``on_unknown="error"``, a character that the model never saw.
-    """
-    folded = prompt.lower() if card.get("lower_case") else prompt
-    unknown = sorted({char for char in folded if char not in vocab})
-    if not unknown:
-        return folded
-    if on_unknown == "error":
-        vocab.encode(folded)
-    instead = {char: vocab.nearest(char, 1)[0] if on_unknown == "replace" else "" for char in unknown}
-    changes = ", ".join(f"{char!r} as {new!r}" if new else f"without {char!r}" for char, new in instead.items())
-    console.note(f"the model never saw some characters of the prompt and reads it {changes[:300]}", quiet)
-    return "".join(instead.get(char, char) for char in folded)
+    return loader.load(contents, device=settings.device)
 
 
-def write(poet, prompt: str, settings: ShakespeareConfig) -> None:
-    """Print the prompt as it was typed and what the model goes on with, as it comes; then how new it is."""
-    folded = fold(prompt, poet.vocab, poet.card, settings.on_unknown) or OPENING
-    options = dict(temperature=settings.temperature, top_k=settings.top_k, top_p=settings.top_p, seed=settings.seed)
-    if settings.num_samples == 1:
-        texts = iter([poet.stream(folded, length=settings.length, **options)])
-    else:
-        whole = poet.generate(settings.num_samples, prefix=folded, max_length=len(folded) + settings.length, **options)
-        texts = (iter([text[len(folded) :]]) for text in whole)
+def write(poet, prompt: str, settings: ProseSettings) -> None:
+    """Print the prompt as it was typed and the model's continuation, as it comes; then how new it is."""
+    folding = Folding(poet.folding.lower_case, settings.on_unknown)
+    if changes := folding.changes(prompt, poet.vocab):
+        console.note(changes)
+    folded = folding.fold(prompt, poet.vocab) or OPENING
     written = []
-    for number, pieces in enumerate(texts):
+    for number, pieces in enumerate(continuations(poet, folded, settings)):
         if number:
             print("\n\n" + "-" * 40 + "\n")
         print(prompt, end="", flush=True)
@@ -138,9 +129,33 @@ def write(poet, prompt: str, settings: ShakespeareConfig) -> None:
         console.note(novelty(written, poet.card, settings))
 
 
-def novelty(written: list[str], card: dict, settings: ShakespeareConfig) -> str:
+def continuations(poet, prompt: str, settings: ProseSettings) -> Iterator[Iterable[str]]:
+    """Yield the texts that were asked for, each as its pieces; a single one is streamed."""
+    if settings.num_samples == 1:
+        yield poet.stream(
+            prompt,
+            length=settings.length,
+            temperature=settings.temperature,
+            top_k=settings.top_k,
+            top_p=settings.top_p,
+            seed=settings.seed,
+        )
+        return
+    texts = poet.generate(
+        settings.num_samples,
+        prefix=prompt,
+        temperature=settings.temperature,
+        top_k=settings.top_k,
+        top_p=settings.top_p,
+        max_length=len(prompt) + settings.length,
+        seed=settings.seed,
+    )
+    yield from ([text[len(prompt) :]] for text in texts)
+
+
+def novelty(written: list[str], card: dict, settings: ProseSettings) -> str:
     """Say how much of what was written stands in the text that was learned, where that lies on this machine."""
-    from kerasgen.metrics.novelty import LONGEST, copying
+    from kerasgen.metrics.novelty import copying, mean_copying, unmeasured
 
     data = card.get("data", {})
     given = settings.data and settings.data not in corpora.KNOWN and Path(settings.data).is_file()
@@ -148,16 +163,11 @@ def novelty(written: list[str], card: dict, settings: ShakespeareConfig) -> str:
     if corpus is None or corpus.sha256 != data.get("sha256"):
         return "novelty: unavailable, since the text that was learned is not on this machine"
     learned = corpus.text.lower() if card.get("lower_case") else corpus.text
-    if len(learned) > LONGEST:
-        return f"novelty: not measured, since {data['name']} has over {LONGEST:,} characters"
-    found = [copying(text, learned) for text in written]
-    longest = max((one.longest for one in found), key=len)
-    share = sum(one.share for one in found) / len(found)
-    words = sum(one.words for one in found) / len(found)
-    return (
-        f"novelty: {share:.1%} of its {found[0].width}-character spans and {words:.1%} of its words stand in "
-        f"{data['name']}; the longest span is {longest!r} ({len(longest)} characters)"
-    )
+    if why := unmeasured(learned, data["name"]):
+        return why
+    found = mean_copying([copying(text, learned) for text in written])
+    longest = found.longest
+    return f"{found.sentence(data['name'])}; the longest span is {longest!r} ({len(longest)} characters)"
 
 
 def until_lines(pieces, lines: int | None):
@@ -179,54 +189,43 @@ def until_lines(pieces, lines: int | None):
         yield ends
 
 
-def train(settings: ShakespeareConfig, prompt: str, command: str):
-    """Learn a text: a new model, or one more epoch of the one that would answer; return the best of its epochs.
+def learn(settings: ProseSettings, prompt: str, command: str):
+    """Learn a text: a new model, or fine-tune the one that would answer; return the best of its epochs.
 
     Args:
         settings: those of the command.
-        prompt: what is to be gone on from afterwards.
+        prompt: what is to be continued afterwards.
         command: what asked for this.
     """
     corpus = corpora.read(settings.data, default="shakespeare")
     if corpus.note:
         console.note(corpus.note)
-    path = Path(settings.save_dir) / f"my-{corpus.name}.keras"
-    if path.exists():
-        store.check_kind(store.read(path), "prose")
 
-    from kerasgen.tasks.prose import ProseRecipe
+    from kerasgen.runs.train import destination, train
+    from kerasgen.tasks.prose import ProseTask, vocab_of
+    from kerasgen.tasks.task import StartingPoint
 
-    recipe = ProseRecipe(settings, corpus)
-    found, why = find_trained(settings, recipe.vocab)
-    if found:
-        recipe = ProseRecipe(settings, corpus, found.vocab)
-    fold(prompt, recipe.vocab, {"lower_case": settings.lower_case}, settings.on_unknown, quiet=True)
-
-    from kerasgen.runs import run as runs
-
-    def build():
-        model, how = None, ""
-        if found:
-            model = store.load(found, compile=True)
-            how = "" if getattr(model, "optimizer", None) is None else " with its optimizer's state"
-            recipe.go_on(model)
-        console.note(f"learning {corpus.name}: {why}{how}", settings.quiet)
-        return model or recipe.build()
-
-    check_writable(path.parent)
-    origin = sha256(found.path.read_bytes()) if found else ""
-    poet, seconds = runs.train(recipe, path, command=command, reporter=reporter, build=build, origin=origin)
-    scores = poet.card["scores"]
-    console.note(
-        f"{scores['part']}: {scores['bits_per_char']:.4f} bits/char (counting n-grams: "
-        f"{scores['ngram_bits_per_char']:.4f}); {seconds:.0f} s; saved {path}",
-        settings.quiet,
+    vocab = vocab_of(settings, corpus)
+    parent, why = find_parent(settings, vocab)
+    vocab = parent.vocab if parent else vocab
+    Folding(settings.lower_case, settings.on_unknown).fold(prompt, vocab)
+    task = ProseTask(settings, corpus, vocab)
+    path = destination(settings.save_dir, corpus.name, task.kind)
+    how = " with its optimizer's state" if parent and parent.blueprint.optimizer else ""
+    console.note(f"learning {corpus.name}: {why}{how}", settings.quiet)
+    poet, seconds = train(
+        task,
+        path,
+        command=command,
+        reporter=lambda poet: reporter(poet, settings),
+        start=StartingPoint(parent),
     )
+    console.note(f"{store.score_sentence(poet.card)}; {seconds:.0f} s; saved {path}", settings.quiet)
     return poet
 
 
-def find_trained(settings: ShakespeareConfig, vocab: CharVocab) -> tuple[store.Contents | None, str]:
-    """Return the model to go on from, or None for a new one, and a line that says which and why.
+def find_parent(settings: ProseSettings, vocab: CharVocab) -> tuple[store.Contents | None, str]:
+    """Return the model to fine-tune, or None for a new one, and a line that says which and why.
 
     Args:
         settings: those of the command.
@@ -240,6 +239,8 @@ def find_trained(settings: ShakespeareConfig, vocab: CharVocab) -> tuple[store.C
     if settings.from_scratch or not (settings.model or path.exists()):
         return None, "a new model"
     contents = store.read(path)
+    if not contents.is_of("prose"):
+        return None, f"a new model, since {path} is no model of prose"
     strange = "".join(char for char in vocab.chars if char not in contents.vocab)
     if strange and path == own_model(settings):
         raise BadInputError(
@@ -248,12 +249,10 @@ def find_trained(settings: ShakespeareConfig, vocab: CharVocab) -> tuple[store.C
         )
     if strange:
         return None, f"a new model, since {path} never saw {strange[:20]!r}"
-    if contents.card["kind"] != "prose":
-        return None, f"a new model, since {path} is no model of prose"
-    return contents, f"going on from {path}"
+    return contents, f"fine-tuning {path}"
 
 
-def reporter(poet, settings: ShakespeareConfig):
+def reporter(poet, settings: ProseSettings):
     """Return what prints the scores and samples at several temperatures after an epoch."""
 
     def report(epoch, logs):

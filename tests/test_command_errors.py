@@ -1,5 +1,7 @@
-"""Bad input at the real command line: one line on standard error, exit code 2, and nothing slow before it."""
+"""Bad input on the command line: one line on standard error, exit code 2, and nothing slow before it."""
 
+import functools
+import io
 import json
 import os
 import re
@@ -12,9 +14,10 @@ import pytest
 
 import kerasgen
 from kerasgen.base.errors import BadInputError, KerasgenError
+from kerasgen.metrics.novelty import KnownTexts
 from kerasgen.modelfile import store
 from kerasgen.text.vocab import CharVocab
-from tests.conftest import ROOT
+from tests.support.commands import call, environment
 
 NAMES = "rex\nzuul\nminmi\n"
 
@@ -28,8 +31,14 @@ def model(tmp_path_factory):
     card = {"kind": "names", "stop": "\n"}
     rnn = NameRNN(4, units=2)
     rnn.set_weights([np.random.RandomState(0).randn(*weight.shape) * 3 for weight in rnn.get_weights()])
-    store.save(path, rnn, CharVocab("\nabж"), card, ["ab"])
+    store.save(path, rnn, CharVocab("\nabж"), card, KnownTexts.of(["ab"]))
     return path
+
+
+@pytest.fixture
+def dino(tmp_path):
+    """Run the names command in this process, in an empty folder; every exit code is right so far."""
+    return functools.partial(call, tmp_path, "dino", code=None)
 
 
 def check_refused(done, *words, exit_code=2):
@@ -53,18 +62,18 @@ BAD_DATA = {
 
 
 @pytest.mark.parametrize("case", BAD_DATA)
-def test_bad_data(command, tmp_path, case):
+def test_bad_data(dino, tmp_path, case):
     content, words = BAD_DATA[case]
     name = "long.txt" if "10 MB" in case else "names.txt"
     (tmp_path / name).write_bytes(content)
-    done = command("dino", "--data", name)
+    done = dino("--data", name)
     check_refused(done, words, name.removesuffix(".txt"))
     assert [path.name for path in tmp_path.iterdir()] == [name]  # nothing was saved
 
 
 @pytest.mark.parametrize("data", ["nowhere.txt", "no/where.txt", ".", "dinoz"])
-def test_data_that_is_no_file(command, data):
-    check_refused(command("dino", "--data", data), repr(data))
+def test_data_that_is_no_file(dino, data):
+    check_refused(dino("--data", data), repr(data))
 
 
 BAD_FLAGS = [
@@ -75,7 +84,7 @@ BAD_FLAGS = [
     (["--temperature", "warm"], ["--temperature", "warm"]),
     (["--num-samples", "0"], ["--num-samples", "at least 1", "0"]),
     (["--num_samples=0"], ["--num-samples", "at least 1", "0"]),
-    (["--num-samples"], ["--num-samples", "expected one argument"]),
+    (["--num-samples"], ["--num-samples", "needs a value"]),
     (["--steps", "1.5"], ["--steps", "1.5"]),
     (["--top-p", "1.01"], ["--top-p", "1.01"]),
     (["--device", "fpga"], ["--device", "fpga"]),
@@ -87,8 +96,8 @@ BAD_FLAGS = [
 
 
 @pytest.mark.parametrize(("argv", "words"), BAD_FLAGS, ids=[" ".join(argv) for argv, _ in BAD_FLAGS])
-def test_bad_flags(command, argv, words):
-    check_refused(command("dino", *argv), *words)
+def test_bad_flags(dino, argv, words):
+    check_refused(dino(*argv), *words)
 
 
 @pytest.mark.parametrize(
@@ -101,26 +110,26 @@ def test_bad_flags(command, argv, words):
         (b"\xff", ["my.toml"]),
     ],
 )
-def test_a_bad_config_file(command, tmp_path, content, words):
+def test_a_bad_config_file(dino, tmp_path, content, words):
     (tmp_path / "my.toml").write_bytes(content)
-    check_refused(command("dino", "--config", "my.toml"), *words)
+    check_refused(dino("--config", "my.toml"), *words)
 
 
 @pytest.mark.parametrize(
     ("prefix", "letter", "near"), [("ré", "'é'", "'e'"), ("r!", "'!'", "'e'"), ("q\t", "'q'", "'r'")]
 )
-def test_a_prefix_with_an_unknown_letter(command, tmp_path, prefix, letter, near):
+def test_a_prefix_with_an_unknown_letter(dino, tmp_path, prefix, letter, near):
     (tmp_path / "names.txt").write_text(NAMES)
-    check_refused(command("dino", "--data", "names.txt", "--prefix", prefix), letter, near)
+    check_refused(dino("--data", "names.txt", "--prefix", prefix), letter, near)
 
 
-def test_a_prefix_that_a_model_does_not_know(command, model):
-    check_refused(command("dino", "--model", model, "--prefix", "abC"), "'c'", "'b'")
-    check_refused(command("dino", "--sample-only", "--prefix", "竜"), "'竜'")  # the shipped model
+def test_a_prefix_that_a_model_does_not_know(dino, model):
+    check_refused(dino("--model", model, "--prefix", "abC"), "'c'", "'b'")
+    check_refused(dino("--sample-only", "--prefix", "竜"), "'竜'")  # the shipped model
 
 
-def test_a_prefix_with_the_stop_character_is_refused(command, model):
-    check_refused(command("dino", "--model", model, "--prefix", "a\nb", "--quiet"), r"'\n'")
+def test_a_prefix_with_the_stop_character_is_refused(dino, model):
+    check_refused(dino("--model", model, "--prefix", "a\nb", "--quiet"), r"'\n'")
 
 
 @pytest.mark.parametrize(
@@ -191,17 +200,17 @@ BAD_MODELS = {
 
 
 @pytest.mark.parametrize("case", BAD_MODELS)
-def test_a_damaged_or_foreign_model(command, tmp_path, model, case):
+def test_a_damaged_or_foreign_model(dino, tmp_path, model, case):
     make, words = BAD_MODELS[case]
     (tmp_path / "bad.keras").write_bytes(make(model))
-    check_refused(command("dino", "--model", "bad.keras"), "'bad.keras'", words)
+    check_refused(dino("--model", "bad.keras"), "'bad.keras'", words)
     with pytest.raises(ValueError, match=re.escape(words)):
         kerasgen.load(tmp_path / "bad.keras")
 
 
 @pytest.mark.parametrize("path", ["nowhere.keras", "."])
-def test_a_model_that_is_no_file(command, path):
-    check_refused(command("dino", "--model", path), repr(path))
+def test_a_model_that_is_no_file(dino, path):
+    check_refused(dino("--model", path), repr(path))
 
 
 def test_a_flipped_byte_anywhere_is_found_or_harmless(model, tmp_path):
@@ -229,7 +238,7 @@ def test_a_truncated_file_is_always_found(model, tmp_path):
             store.read(tmp_path / "bad.keras")
 
 
-def test_a_known_corpus_that_cannot_be_had_is_failed_work(command, tmp_path):
+def test_a_known_corpus_that_cannot_be_had_is_failed_work(dino, tmp_path):
     nowhere = {
         "KERASGEN_MIRROR": str(tmp_path),
         "KERASGEN_CACHE": str(tmp_path / "cache"),
@@ -237,35 +246,38 @@ def test_a_known_corpus_that_cannot_be_had_is_failed_work(command, tmp_path):
         "no_proxy": "",
     }
     proxies = dict.fromkeys(["HTTPS_PROXY", "https_proxy"], "http://127.0.0.1:1")  # so no test goes to the internet
-    done = command("dino", "--data", "dinos", env={**nowhere, **proxies})
+    done = dino("--data", "dinos", **nowhere, **proxies)
     check_refused(done, "'dinos' can't be had", "the mirror has no dinos.txt", exit_code=1)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_other_systems_line_ends_and_other_scripts_are_accepted(command, tmp_path):
+def test_other_systems_line_ends_and_other_scripts_are_accepted(dino, tmp_path):
     (tmp_path / "міста.txt").write_bytes("\ufeffКиїв\r\nЛьвів\r\n\r\n東京\r\n🦕\r\n".encode())
-    done = command("dino", "--data", "міста.txt", "--steps", 3, "--num-samples", 4, "--quiet", "--device", "cpu")
+    done = dino("--data", "міста.txt", "--steps", 3, "--num-samples", 4, "--quiet", "--device", "cpu")
     assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, "", 4)
     learned = store.read(tmp_path / "saved_models" / "my-міста.keras")
     assert learned.vocab == CharVocab.from_text("\nкиївльвів東京🦕")
-    assert all(learned.is_known(name) for name in ("київ", "львів", "東京", "🦕"))
+    assert all(name in learned.known for name in ("київ", "львів", "東京", "🦕"))
 
 
-def test_letters_that_the_terminal_cannot_show_are_no_traceback(command, model):
-    done = command("dino", "--model", model, "--quiet", env={"PYTHONIOENCODING": "ascii"})
-    assert "Traceback" not in done.stderr and len(done.stderr.splitlines()) <= 1
-    assert done.returncode in (0, 1)
+def test_letters_that_the_terminal_cannot_show_are_shown_by_their_number(dino, model):
+    plain = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    done = dino("--model", model, "--quiet", "--prefix", "ж", stdout=plain)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(re.match(rb"\\u0416|\\u0436", name) for name in plain.buffer.getvalue().splitlines())
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
-@pytest.mark.parametrize("argv", [["kerasgen", "--version"], ["kerasgen.dino", "--sample-only", "--quiet"]])
-def test_a_full_disk_behind_standard_output_is_one_line(argv):
+def test_a_full_disk_behind_standard_output_is_one_line(dino):
+    argv = [sys.executable, "-m", "kerasgen", "--version"]
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", *argv], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
-        )
-    assert done.returncode == 1
-    assert done.stderr.startswith("kerasgen: error:") and len(done.stderr.splitlines()) == 1
+        whole = subprocess.run(
+            argv, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )  # Python's own end writes, too
+        names = dino("--sample-only", "--quiet", stdout=full)
+    for done in (whole, names):
+        assert done.returncode == 1
+        assert done.stderr.startswith("kerasgen: error:") and len(done.stderr.splitlines()) == 1
 
 
 def test_help_tells_every_flag_and_examples(command):
@@ -280,18 +292,6 @@ def test_help_tells_every_flag_and_examples(command):
 def test_version(command, name):
     done = command(name, "--version")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"kerasgen {kerasgen.__version__}\n", "")
-
-
-@pytest.mark.parametrize("argv", [[], ["--help"], ["-h"]])
-def test_the_package_lists_its_commands(command, argv):
-    done = command("", *argv)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "python -m kerasgen.dino" in done.stdout
-
-
-@pytest.mark.parametrize("word", ["dino", "train", "--verbose", ""])
-def test_the_package_takes_no_subcommand(command, word):
-    check_refused(command("", word), "python -m kerasgen.dino" if word == "dino" else "--help")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What the prose command makes of a prompt: one small trained model, asked many things in one process."""
 
 import io
+import os
 import subprocess
 import sys
 
@@ -96,6 +97,50 @@ def test_a_prompt_from_standard_input(run, text_of):
     assert text == "Hell is\nempty " + text_of("hell is\nempty ")
 
 
+def test_a_prompt_without_its_flag(run, text_of):
+    assert goes_on(run, "Hell is empty ")[0] == "Hell is empty " + text_of("hell is empty ")
+    refused(run("Hell", "is", "empty"), "'Hell' and 'is'", "quotes")
+
+
+@pytest.fixture
+def redirect(monkeypatch):
+    """Let standard input come from an open file, as a shell does: ``redirect(file)``."""
+    before = os.dup(0)
+
+    def replace(file):
+        os.dup2(file.fileno(), 0)
+        text = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+        monkeypatch.setattr(sys, "stdin", text)
+
+    yield replace
+    os.dup2(before, 0)
+    os.close(before)
+
+
+def test_a_prompt_through_a_pipe_needs_no_flag(run, text_of, redirect):
+    end, start = os.pipe()
+    os.write(start, b"Hell is\nempty ")
+    os.close(start)
+    with open(end) as pipe:
+        redirect(pipe)
+        text, err = goes_on(run)
+    assert text == "Hell is\nempty " + text_of("hell is\nempty ") and "standard input" in err
+
+
+def test_a_prompt_from_a_redirected_file_needs_no_flag(run, text_of, redirect, tmp_path):
+    (tmp_path / "start.txt").write_text("Hell is empty ", encoding="utf-8")
+    with open(tmp_path / "start.txt") as file:
+        redirect(file)
+        assert goes_on(run, "--quiet")[0] == "Hell is empty " + text_of("hell is empty ")
+        file.seek(0)
+        assert goes_on(run, "Oh ")[0] == "Oh " + text_of("oh ")  # a prompt that is given is the prompt
+
+
+def test_without_a_standard_input_there_is_no_prompt(run, text_of, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    assert goes_on(run)[0] == text_of("\n\n")
+
+
 def test_a_prompt_from_a_file(run, text_of, tmp_path):
     (tmp_path / "start.txt").write_text("Hell is empty ", encoding="utf-8")
     text, _ = goes_on(run, "--prompt", "FILE:start.txt")
@@ -110,33 +155,30 @@ def test_files_that_cannot_be_prompts(run, tmp_path):
     refused(run("--prompt", "FILE:binary"), "'binary'")
 
 
-UNKNOWN = {"emoji": "a🦕b", "NUL": "a\0b", "accent": "aéb", "tab": "a\tb", "CJK": "a竜b"}
+UNKNOWN = {"emoji": "🦕", "NUL": "\0", "accent": "é", "tab": "\t", "CJK": "竜"}
+ALL = "b".join(["a", *UNKNOWN.values(), ""])  # they stand between letters that are known
 
 
-@pytest.mark.parametrize("name", UNKNOWN)
-def test_unknown_characters_are_replaced_with_one_warning(run, text_of, name):
-    prompt = UNKNOWN[name]
-    text, err = goes_on(run, "--prompt", prompt)
+def test_unknown_characters_are_replaced_with_one_warning(run, text_of):
+    text, err = goes_on(run, "--prompt", ALL)
     (warning,) = [line for line in err.splitlines() if "never saw" in line]
-    assert repr(prompt[1]) in warning
-    instead = CharVocab(CHARS).nearest(prompt[1], 1)[0]
-    assert repr(instead) in warning
-    assert text == prompt + text_of(f"a{instead}b")
-    if name == "accent":
-        assert instead == "e"
+    instead = {char: CharVocab(CHARS).nearest(char, 1)[0] for char in UNKNOWN.values()}
+    for char, other in instead.items():
+        assert f"{char!r} as {other!r}" in warning
+    assert text == ALL + text_of("".join(instead.get(char, char) for char in ALL))
+    assert instead["é"] == "e"
 
 
-@pytest.mark.parametrize("name", UNKNOWN)
-def test_unknown_characters_are_skipped(run, text_of, name):
-    text, err = goes_on(run, "--prompt", UNKNOWN[name], "--on-unknown", "skip")
-    assert text == UNKNOWN[name] + text_of("ab")
+def test_unknown_characters_are_skipped(run, text_of):
+    text, err = goes_on(run, "--prompt", ALL, "--on-unknown", "skip")
+    assert text == ALL + text_of("a" + "b" * (len(UNKNOWN) + 1))
     (warning,) = [line for line in err.splitlines() if "never saw" in line]
-    assert repr(UNKNOWN[name][1]) in warning
+    assert all(f"without {char!r}" in warning for char in UNKNOWN.values())
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_unknown_characters_are_an_error(run, name):
-    refused(run("--prompt", UNKNOWN[name], "--on-unknown", "error"), repr(UNKNOWN[name][1]))
+    refused(run("--prompt", f"a{UNKNOWN[name]}b", "--on-unknown", "error"), repr(UNKNOWN[name]))
 
 
 def test_a_known_prompt_is_no_error(run, text_of):
