@@ -1,4 +1,4 @@
-"""The real command from end to end, in processes of its own; runs are shared, since each start costs seconds."""
+"""The names command from end to end; in a process of its own (seconds) where a process or a real terminal matters."""
 
 import json
 import os
@@ -11,26 +11,13 @@ import pytest
 
 import kerasgen
 from tests.conftest import ROOT
-from tests.support.poems import environment, in_a_terminal, interrupted
+from tests.support.commands import call, call_in_a_terminal, environment, in_a_terminal, interrupted, process
 
 QUICK = ("--steps", "300", "--units", "16", "--learning-rate", "0.05", "--no-log")  # logging takes longer than this
 SUMMARY = (
     r"^validation, \d+ names: \d\.\d{4} nats/char \(\d\.\d{4} bits/char\); counting n-grams: \d\.\d{4} \(\d\.\d{4}\)$"
 )
 GREEK = ["αλφα", "βητα", "γαμμα", "δελτα", "εψιλον", "ζητα", "θητα", "ιωτα", "καππα", "λαμβδα", "𐎠𐎢𐎼𐎠", "𐎭𐎠𐎼𐎹"]
-
-
-def dino(folder, *arguments, env=None, code=0):
-    done = subprocess.run(
-        [sys.executable, "-m", "kerasgen.dino", *map(str, arguments)],
-        cwd=folder,
-        env=environment(**(env or {})),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == code, (done.stdout, done.stderr)
-    return done
 
 
 def without_times(text):
@@ -54,7 +41,7 @@ def genera(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(genera):
     """The run that the other tests look at."""
-    return dino(genera, "--data", "towns.txt", *QUICK)
+    return process(genera, "dino", "--data", "towns.txt", *QUICK)
 
 
 def test_it_trains_and_saves_under_the_current_folder(trained, genera):
@@ -84,13 +71,13 @@ def test_the_card_tells_the_settings_and_the_data(trained, genera):
 
 
 def test_the_same_command_gives_the_same_output_and_the_same_model(trained, genera, tmp_path):
-    again = dino(tmp_path, "--data", genera / "towns.txt", *QUICK)
+    again = process(tmp_path, "dino", "--data", genera / "towns.txt", *QUICK)
     assert again.stdout == trained.stdout
     assert without_times(again.stderr) == without_times(trained.stderr)
 
 
 def test_sample_only_uses_the_users_own_model_and_says_so(trained, genera):
-    done = dino(genera, "--data", "towns.txt", "--sample-only")
+    done = call(genera, "dino", "--data", "towns.txt", "--sample-only")
     assert done.stderr == "kerasgen: generating with saved_models/my-towns.keras\n"
     table = [line for line in trained.stdout.splitlines() if re.search(r" (new|known)$", line)]
     assert [line for line in done.stdout.splitlines() if re.search(r" (new|known)$", line)] == table
@@ -99,7 +86,7 @@ def test_sample_only_uses_the_users_own_model_and_says_so(trained, genera):
 def test_a_model_by_its_path_generates_what_was_asked_for(trained, genera, tmp_path):
     model = genera / "saved_models" / "my-towns.keras"
     flags = ("--prefix", "TRI", "--num_samples", "5", "--max-length", "9", "--temperature", "0.7", "--seed", "2")
-    done = dino(tmp_path, "--model", model, *flags, "--quiet")
+    done = call(tmp_path, "dino", "--model", model, *flags, "--quiet")
     names = done.stdout.splitlines()
     assert len(names) == 5 and all(re.fullmatch(r"Tri[a-z]{0,6}", name) for name in names)
     assert done.stderr == ""
@@ -109,7 +96,7 @@ def test_a_model_by_its_path_generates_what_was_asked_for(trained, genera, tmp_p
 
 
 def test_dinos_are_the_default(mirror, tmp_path):
-    done = dino(tmp_path, *QUICK, "--seed", 2**32 - 1, "--quiet")
+    done = call(tmp_path, "dino", *QUICK, "--seed", 2**32 - 1, "--quiet")
     assert (tmp_path / "saved_models" / "my-dinos.keras").is_file()
     assert len(done.stdout.splitlines()) == 10 and done.stderr == ""
 
@@ -117,15 +104,15 @@ def test_dinos_are_the_default(mirror, tmp_path):
 @pytest.mark.parametrize("carry", ["--carry-state", "--no-carry-state"])
 def test_names_in_another_script_in_batches(carry, tmp_path):
     (tmp_path / "greek.txt").write_text("\r\n".join(GREEK), encoding="utf-8-sig")
-    done = dino(tmp_path, "--data", "greek.txt", "--batch-size", "8", carry, *QUICK, "--quiet")
+    done = call(tmp_path, "dino", "--data", "greek.txt", "--batch-size", "8", carry, *QUICK, "--quiet")
     names = "".join(done.stdout.split()).lower()
     assert names and set(names) <= set("".join(GREEK))
-    assert kerasgen.load(tmp_path / "saved_models" / "my-greek.keras").is_known("𐎠𐎢𐎼𐎠")
+    assert "𐎠𐎢𐎼𐎠" in kerasgen.load(tmp_path / "saved_models" / "my-greek.keras").known
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])  # the notebook's tests train in float64
 def test_other_precisions_train(dtype, genera, tmp_path):
-    done = dino(tmp_path, "--data", genera / "towns.txt", "--dtype", dtype, *QUICK)
+    done = call(tmp_path, "dino", "--data", genera / "towns.txt", "--dtype", dtype, *QUICK)
     assert float(re.search(r"names: (\d\.\d{4}) nats/char", done.stdout)[1]) < 3.2
     assert len(done.stderr.splitlines()) == 1
 
@@ -135,7 +122,7 @@ def test_another_backend_in_the_environment_is_handled(trained, genera, tmp_path
     (tmp_path / ".keras").mkdir()
     (tmp_path / ".keras" / "keras.json").write_text(json.dumps({"backend": "torch"}))
     env = {"KERAS_BACKEND": "jax", "KERAS_HOME": str(tmp_path), "HOME": str(tmp_path), "NO_COLOR": "1"}
-    done = dino(genera, "--data", "towns.txt", "--sample-only", "--quiet", env=env)
+    done = process(genera, "dino", "--data", "towns.txt", "--sample-only", "--quiet", **env)
     assert len(done.stdout.splitlines()) == 10 and done.stderr == ""
 
 
@@ -144,7 +131,7 @@ def test_a_device_that_is_not_there(trained, genera):
 
     if tf.config.list_physical_devices("GPU"):
         pytest.skip("this machine has a GPU")
-    done = dino(genera, "--data", "towns.txt", "--sample-only", "--device", "gpu", code=2)
+    done = call(genera, "dino", "--data", "towns.txt", "--sample-only", "--device", "gpu", code=2)
     assert done.stdout == ""
     lines = [line for line in done.stderr.splitlines() if "generating with" not in line]
     assert len(lines) == 1
@@ -172,20 +159,20 @@ def test_a_training_ends_well_though_nobody_reads_its_report(genera, tmp_path):
 
 
 def test_a_list_that_nothing_has_learned_yet_gives_no_dinosaurs(tmp_path):
-    done = dino(tmp_path, "--sample-only", "--quiet", "--data", "towns.txt", code=2)
+    done = call(tmp_path, "dino", "--sample-only", "--quiet", "--data", "towns.txt", code=2)
     assert done.stdout == "" and "there is none of 'towns.txt'" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 def test_a_terminal_shows_a_bar_and_a_table(genera, tmp_path):
-    terminal = (tmp_path, "--data", genera / "towns.txt", *QUICK, "--steps", "20000")
-    shown, code = in_a_terminal(*terminal, module="dino")
+    flags = ("--data", genera / "towns.txt", *QUICK, "--steps", "20000")
+    shown, code = in_a_terminal(tmp_path, "dino", *flags)
     assert code == 0, shown
     assert "\x1b[" in shown and re.search("[━╸╺]", shown) and "/20000" in shown and "loss" in shown
     assert re.search("[┃│┏┌]", shown)
 
 
 def test_no_color_is_plain_in_a_terminal_too(genera, tmp_path):
-    shown, code = in_a_terminal(tmp_path, "--data", genera / "towns.txt", *QUICK, module="dino", NO_COLOR="1")
+    shown, code = call_in_a_terminal(tmp_path, "dino", "--data", genera / "towns.txt", *QUICK, NO_COLOR="1")
     assert code == 0, shown
     assert "\x1b" not in shown and not re.search("[\u2500-\u259f]", shown)
     assert re.search(r"saved saved_models/my-towns\.keras", shown)
@@ -198,12 +185,14 @@ def test_an_interrupted_training_leaves_the_old_model(trained, genera):
     assert code == 130
     assert "Traceback" not in error and len(error.splitlines()) == 1
     assert re.match(
-        r"kerasgen: stopped at step [\d,]+; go on with: python -m kerasgen\.dino --data towns\.txt --steps 100000000$",
+        r"kerasgen: stopped at step [\d,]+; resume with: python -m kerasgen\.dino --data towns\.txt --steps 100000000$",
         error,
     )
     assert model.read_bytes() == before
     (run,) = (model.parent / "runs").iterdir()
     assert {path.suffix for path in run.iterdir()} == {".json", ".checkpoint"}
-    refused = dino(genera, "--data", "towns.txt", "--steps", 100000000, "--units", 9, "--resume", run.name, code=2)
+    refused = call(
+        genera, "dino", "--data", "towns.txt", "--steps", 100000000, "--units", 9, "--resume", run.name, code=2
+    )
     assert "units 64 instead of 9" in refused.stderr and len(refused.stderr.splitlines()) == 1
     shutil.rmtree(run.parent)

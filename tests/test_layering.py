@@ -1,6 +1,11 @@
-"""The house of design.md: reading order is import order, and the light rooms stay light."""
+"""The package's shape: reading order is import order, and what is light stays light.
+
+`lint-imports` reads the order of the folders from pyproject.toml; the rest is read from the source, or tried.
+"""
 
 import ast
+import functools
+import re
 import subprocess
 import sys
 
@@ -8,81 +13,43 @@ import pytest
 
 from tests.conftest import ROOT
 
-# Each room may import these; in reading order. The version is the one name that the package itself gives to all.
-MAY_IMPORT = {
-    "errors": set(),
-    "files": {"errors"},
-    "config": {"errors", "files"},
-    "vocab": {"errors"},
-    "metrics": set(),
-    "corpora": {"errors", "files"},
-    "backend": {"errors"},
-    "datasets": {"errors", "vocab"},
-    "recurrence": {"backend"},
-    "models": {"backend", "recurrence"},
-    "updates": {"backend"},
-    "generator": {"backend", "errors", "vocab"},
-    "gate": set(),
-    "blueprint": {"gate", "vocab"},
-    "artifacts": {"backend", "blueprint", "errors", "files", "gate", "models", "vocab"},
-    "console": {"backend", "errors"},
-    "checkpoints": {"errors", "files"},
-    "training": {
-        "artifacts",
-        "backend",
-        "checkpoints",
-        "console",
-        "datasets",
-        "errors",
-        "files",
-        "metrics",
-        "updates",
-    },  # fmt: skip
-    "monitor": {"backend", "console", "errors", "files", "metrics"},
-    "runs": {"artifacts", "backend", "checkpoints", "console", "errors", "files", "monitor", "training"},
-    "recipes": "anything above but commands",
-    "space": {"config", "errors", "recipes"},
-    "ranking": {"console", "errors", "files", "monitor", "space"},
-    "oracles": {"backend", "config", "console", "errors", "files", "space"},
-    "sweeps": {"backend", "config", "console", "errors", "oracles", "ranking", "space", "training"},
-    "__init__": "anything above but commands",
-    "clean": "anything above but commands",
-    "inspect": "anything above but commands",
-    "dino": "anything above but commands",
-    "shakespeare": "anything above but commands",
-    "tune": "anything above but commands",
-    "__main__": "anything above but commands",
+PACKAGE = ROOT / "kerasgen"
+PATHS = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))}
+FOLDERS = sorted(name for name in PATHS if name.count(".") == 2 and name.endswith(".__init__"))
+SOURCES = {name.removesuffix(".__init__"): path for name, path in PATHS.items() if "bundled" not in name}
+FRAMEWORKS = {"tensorflow", "keras", "keras_tuner", "matplotlib", "tensorboard"}
+SLOW = FRAMEWORKS | {"jsonargparse", "numpy", "platformdirs", "requests", "rich"}
+# Nothing else loads a framework when it is imported. A folder stands for all that is in it.
+HEAVY = {
+    "kerasgen.generation.chain",
+    "kerasgen.generation.generator",
+    "kerasgen.generation.loop",
+    "kerasgen.generation.rows",
+    "kerasgen.generation.scoring",
+    "kerasgen.modelfile.loader",
+    "kerasgen.models.backend",
+    "kerasgen.models.dropout",
+    "kerasgen.models.lstm_passes",
+    "kerasgen.models.names",
+    "kerasgen.models.prose",
+    "kerasgen.models.simple_rnn_passes",
+    "kerasgen.runs.checkpointer",
+    "kerasgen.runs.monitor",
+    "kerasgen.training.fit",
+    "kerasgen.training.program",
+    "kerasgen.training.updates",
+    "kerasgen.tuning.oracles",
+    "kerasgen.tuning.trials",
 }
-ORDER = list(MAY_IMPORT)
-COMMANDS = {"clean", "dino", "inspect", "shakespeare", "tune", "__main__"}
-HEAVY = {"tensorflow", "keras", "keras_tuner", "matplotlib", "tensorboard"}
-LIGHT = [
-    "errors",
-    "files",
-    "config",
-    "vocab",
-    "metrics",
-    "corpora",
-    "datasets",
-    "gate",
-    "blueprint",
-    "artifacts",
-    "console",
-    "checkpoints",
-    "runs",
-    "clean",
-    "inspect",
-    "recipes",
-    "space",
-    "ranking",
-    "dino",
-    "shakespeare",
-    "tune",
-]
+# The places that ask what kind a model is of; the kinds that `clean` asks for are those of files.
+FILE = {"kerasgen.modelfile.blueprint", "kerasgen.modelfile.store", "kerasgen.modelfile.loader"}
+DISPATCH = {"kerasgen.tasks.registry", "kerasgen.clean", *FILE}
+LONGEST = 300
 
 
-def tree(room):
-    return ast.parse((ROOT / "kerasgen" / f"{room}.py").read_text(encoding="utf-8"))
+@functools.cache
+def tree(module):
+    return ast.parse(SOURCES[module].read_text(encoding="utf-8"))
 
 
 def imported(node):
@@ -95,82 +62,163 @@ def imported(node):
     return []
 
 
-def rooms_of(room):
-    """The rooms that a room imports anywhere, inside functions as well."""
-    found = set()
-    for node in ast.walk(tree(room)):
-        for name in imported(node):
-            package, *rest = name.split(".")
-            if package == "kerasgen" and rest != ["__version__"]:
-                found.add(rest[0] if rest and rest[0] in MAY_IMPORT else "__init__")
-    return found
-
-
-def top_level_packages(room):
-    """The packages whose import runs when the room is imported: everything outside of functions."""
-    pending, found = list(tree(room).body), set()
+@functools.cache
+def loaded(module):
+    """What is imported when a module is: everything outside of functions and of ``if TYPE_CHECKING``."""
+    pending, found = list(tree(module).body), set()
     while pending:
         node = pending.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
-        found |= {name.split(".")[0] for name in imported(node)}
-        found |= {"kerasgen.backend"} & {".".join(name.split(".")[:2]) for name in imported(node)}
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            pending += node.orelse
+            continue
+        found |= set(imported(node))
         pending += ast.iter_child_nodes(node)
     return found
 
 
-def test_every_room_is_in_the_table():
-    assert {path.stem for path in (ROOT / "kerasgen").glob("**/*.py")} == set(MAY_IMPORT)
+def owner(name):
+    """The module of kerasgen that a dotted name leads to, or None."""
+    while name and name not in SOURCES:
+        name = name.rpartition(".")[0]
+    return name or None
 
 
-def test_the_table_itself_points_upward_only():
-    for place, (room, allowed) in enumerate(MAY_IMPORT.items()):
-        if not isinstance(allowed, str):
-            assert allowed <= set(ORDER[:place]), room
+def loads_a_framework(module):
+    """Tell whether importing a module imports a framework, directly or by way of other modules."""
+    pending, seen = [module], set()
+    while pending:
+        now = pending.pop()
+        if now in seen:
+            continue
+        seen.add(now)
+        names = loaded(now)
+        if any(name.split(".")[0] in FRAMEWORKS for name in names):
+            return True
+        pending += [found for name in names if (found := owner(name))]
+    return False
 
 
-@pytest.mark.parametrize("room", ORDER)
-def test_a_room_imports_only_what_it_may(room):
-    allowed = MAY_IMPORT[room]
-    if isinstance(allowed, str):
-        allowed = set(ORDER[: ORDER.index(room)]) - COMMANDS
-    assert rooms_of(room) <= allowed
+def where(module, node):
+    return f"{module}:{node.lineno}: {ast.unparse(node)}"
 
 
-def test_there_are_no_cycles():
-    graph = {room: rooms_of(room) for room in ORDER}
-    while leaves := [room for room, needs in graph.items() if not needs & set(graph)]:
-        for room in leaves:
-            del graph[room]
-    assert not graph
+def modules_after(statement):
+    """The slow packages that a fresh process has loaded after a statement."""
+    code = f"{statement}\nimport sys; print(*sorted({SLOW!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("room", sorted(COMMANDS))
-def test_commands_never_import_each_other(room):
-    assert not rooms_of(room) & COMMANDS
+def test_imports_go_in_one_direction():
+    code = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("room", LIGHT)
-def test_light_rooms_do_not_name_tensorflow_at_module_level(room):
-    assert not top_level_packages(room) & {*HEAVY, "kerasgen.backend"}
+def test_folders_import_nothing_by_themselves():
+    assert len(FOLDERS) >= 10
+    for folder in FOLDERS:
+        code = tree(folder.removesuffix(".__init__")).body
+        assert [type(node) for node in code] == [ast.Expr], f"{folder} holds more than its docstring"
+
+
+def test_exactly_the_heavy_modules_load_a_framework():
+    assert {module for module in SOURCES if loads_a_framework(module)} == HEAVY
+
+
+def test_importing_all_light_modules_loads_no_framework():
+    light = sorted(set(SOURCES) - HEAVY)
+    assert not modules_after(f"import {', '.join(light)}") & FRAMEWORKS
+
+
+def test_what_help_needs_is_light():
+    commands = [name for name in SOURCES if name.count(".") == 1 and SOURCES[name].stem != "__init__"]
+    assert {"kerasgen.dino", "kerasgen.__main__"} <= set(commands)
+    assert not modules_after(f"import kerasgen, {', '.join(commands)}; kerasgen.load")
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_a_private_name_stays_in_its_module(module):
+    for node in ast.walk(tree(module)):
+        for name in imported(node):
+            if owner(name):
+                assert not re.search(r"\._(?!_)", name), where(module, node)
+    aliases = {}
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for alias, name in zip(node.names, imported(node), strict=True):
+                if name in SOURCES:
+                    aliases[alias.asname or alias.name.rpartition(".")[2]] = name
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in aliases:
+            assert not re.match(r"_(?!_)", node.attr), where(module, node)
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_a_module_is_short(module):
+    lines = SOURCES[module].read_text(encoding="utf-8").count("\n")
+    assert lines <= LONGEST
+
+
+CLASSES = {
+    node.name
+    for module in SOURCES
+    if module.startswith(("kerasgen.models.", "kerasgen.tasks."))
+    for node in ast.walk(tree(module))
+    if isinstance(node, ast.ClassDef)
+}
+
+
+def asks_the_kind(node):
+    """Tell whether an expression is ``x.kind``, ``x["kind"]`` or ``x.get("kind")``."""
+    if isinstance(node, ast.Attribute):
+        return node.attr == "kind"
+    if isinstance(node, ast.Subscript):
+        return ast.unparse(node.slice) == "'kind'"
+    return isinstance(node, ast.Call) and re.search(r"\.get\('kind'", ast.unparse(node)) is not None
+
+
+def dispatches(node):
+    """Tell whether some code asks what kind of model, task or settings it has before it."""
+    if isinstance(node, ast.Compare):
+        return any(map(asks_the_kind, [node.left, *node.comparators]))
+    if isinstance(node, ast.Match):
+        return asks_the_kind(node.subject)
+    if isinstance(node, ast.Subscript):
+        return asks_the_kind(node.slice)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) > 1:
+        first, second = node.args[:2]
+        if node.func.id in ("isinstance", "issubclass"):
+            return bool(CLASSES & set(re.findall(r"\w+", ast.unparse(second))))
+        if node.func.id in ("getattr", "hasattr"):
+            return (
+                isinstance(second, ast.Constant) and re.search(r"\b(settings|config)$", ast.unparse(first)) is not None
+            )
+    return False
+
+
+@pytest.mark.parametrize("module", sorted(set(SOURCES) - DISPATCH))
+def test_only_the_registry_and_the_loader_ask_for_the_kind(module):
+    assert [where(module, node) for node in ast.walk(tree(module)) if dispatches(node)] == []
 
 
 @pytest.mark.parametrize(
-    "statement",
+    ("code", "found"),
     [
-        "import kerasgen; kerasgen.load",
-        "from kerasgen import errors, files, config, vocab, artifacts, console",
-        "from kerasgen import corpora, __main__, dino",
+        ("task.kind == 'names'", True),
+        ("card['kind'] != 'prose'", True),
+        ("contents.card.get('kind') in kinds", True),
+        ("TABLE[task.kind]", True),
+        ("isinstance(model, models.NameRNN | str)", True),
+        ("getattr(self.settings, 'patience', None)", True),
+        ("isinstance(value, str)", False),
+        ("getattr(settings, field.name)", False),
+        ("kind == 'file'", False),
+        ("print(task.kind)", False),
     ],
 )
-def test_importing_light_rooms_loads_nothing_heavy(statement):
-    heavy = sorted({*HEAVY, "numpy", "platformdirs", "requests", "rich", "jsonargparse"})
-    code = f"{statement}\nimport sys; print([name for name in {heavy!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert (done.stdout.strip(), done.stderr) == ("[]", "")
-
-
-def test_rooms_with_numbers_load_numpy_but_not_tensorflow():
-    code = f"from kerasgen import metrics, datasets, recipes\nimport sys; print({HEAVY!r} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert (done.stdout.strip(), done.stderr) == ("set()", "")
+def test_asking_for_the_kind_is_recognised(code, found):
+    assert any(dispatches(node) for node in ast.walk(ast.parse(code))) == found

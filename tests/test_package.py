@@ -1,6 +1,7 @@
 """The wheel: built, installed outside the checkout, and used there."""
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -51,21 +52,18 @@ def test_wheel_carries_configs_data_and_model(wheel):
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
-def test_installed_wheel_runs_outside_the_checkout(installed, tmp_path):
-    where = run(installed, tmp_path, "-c", "import kerasgen; print(kerasgen.__file__)")
-    assert str(ROOT) not in where.stdout
-
-    names = run(installed, tmp_path, "-m", "kerasgen.dino", "--sample-only", "--quiet", "--prefix", "tri")
-    assert names.returncode == 0, names.stderr
-    assert len(names.stdout.split()) == 10
-    assert all(name.startswith("Tri") for name in names.stdout.split())
-
-
-def test_installed_wheel_loads_the_shipped_model_from_python(installed, tmp_path):
-    code = "import kerasgen; print(kerasgen.load('saved_models/dino.keras').generate(3, prefix='tri', seed=0))"
-    names = run(installed, tmp_path, "-c", code)
-    assert names.returncode == 0, names.stderr
-    assert names.stdout.startswith("['tri")
+def test_installed_wheel_works_outside_the_checkout_from_python_and_as_a_command(installed, tmp_path):
+    code = (
+        "import runpy, sys, kerasgen; print(kerasgen.__file__)\n"
+        "print(*kerasgen.load('saved_models/dino.keras').generate(3, prefix='tri', seed=0))\n"
+        "runpy.run_module('kerasgen.dino', run_name='__main__', alter_sys=True)"  # what `python -m` does
+    )
+    done = run(installed, tmp_path, "-c", code, "--sample-only", "--quiet", "--prefix", "tri")
+    assert done.returncode == 0, done.stderr
+    where, loaded, *names = done.stdout.splitlines()
+    assert str(ROOT) not in where
+    assert re.fullmatch(r"(tri[a-z]* ?){3}", loaded)
+    assert len(names) == 10 and all(name.startswith("Tri") for name in names)
 
 
 def test_version_is_the_packages(installed, tmp_path):

@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 
 from kerasgen.base.files import sha256
+from kerasgen.modelfile import loader
 from kerasgen.modelfile.store import _content_hash
 
 NAMES = Path(__file__).parents[1] / "data" / "format1_names.keras"  # 8 units, 27 characters
@@ -232,8 +233,9 @@ def main(folder):
     from kerasgen.base.errors import KerasgenError
     from kerasgen.modelfile import store
 
-    for path in (NAMES, PROSE):  # so that what TensorFlow reads and writes for itself is done
-        store.load(store.read(path), compile=True)
+    for path in (NAMES, PROSE):  # so that what is imported, and what TensorFlow writes for itself, is done
+        kerasgen.load(path)
+        loader.keras_model(store.read(path), compile=True)
     events, outcomes = [], {}
 
     def watch(event, arguments):
@@ -246,7 +248,7 @@ def main(folder):
     for path in sorted(Path(folder).iterdir()):
         uses = [
             lambda path=path: kerasgen.load(path),
-            lambda path=path: store.load(store.read(path), compile=True),
+            lambda path=path: loader.keras_model(store.read(path), compile=True),
             lambda path=path: inspect.main(["--json", str(path)]),
         ]
         outcomes[path.name] = []

@@ -179,9 +179,10 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--kind", choices=COMMANDS, default="names")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("more", nargs="*", help="flags that are added to the command, after --")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        report = torture(Path(folder), arguments.kind, arguments.kills, arguments.seed)
+        report = torture(Path(folder), arguments.kind, arguments.kills, arguments.seed, tuple(arguments.more))
     print(
         f"{arguments.kind}: {report.kills} kills, {report.saving} of them within a save; gone on with at "
         f"{len(report.steps)} different steps; {report.finished} runs reached their end, each bit for bit the "

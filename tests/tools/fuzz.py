@@ -24,14 +24,15 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from kerasgen import inspect, shakespeare
-from kerasgen.base import settings as config
 from kerasgen.base.errors import KerasgenError
+from kerasgen.base.flags import parse
 from kerasgen.metrics.ngrams import NgramModel
+from kerasgen.metrics.novelty import KnownTexts
 from kerasgen.modelfile import archive as gate
 from kerasgen.modelfile import store
-from kerasgen.tasks.names import DinoConfig
-from kerasgen.tasks.prose import ShakespeareConfig
+from kerasgen.tasks.settings import NamesSettings, ProseSettings
 from kerasgen.text import corpora
+from kerasgen.text.folding import Folding
 from kerasgen.text.names import encode_names, read_names, split_names
 from kerasgen.text.vocab import CharVocab
 from kerasgen.text.windows import WindowBatches, split_text
@@ -60,7 +61,7 @@ values = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),
     max_leaves=5,
 )  # fmt: skip
-KINDS = {"dino": DinoConfig, "shakespeare": ShakespeareConfig}
+KINDS = {"dino": NamesSettings, "shakespeare": ProseSettings}
 FIELDS = {field.name: field.default for kind in KINDS.values() for field in dataclasses.fields(kind)}
 pair = st.sampled_from([*FIELDS, *FIELDS, *FIELDS, "unit", ""]).flatmap(
     lambda name: st.tuples(
@@ -142,7 +143,7 @@ def configuration(kind, data):
 
     with refusable():
         path = put("config.toml", data)
-        found = config.parse(KINDS[kind], kind, "a\n\nb", "configs/dino.toml", ["--config", str(path)])
+        found = parse(KINDS[kind], kind, "a\n\nb", "configs/dino.toml", ["--config", str(path)])
         for key, value in tomllib.loads(data.decode()).items():
             assert getattr(found, key) == value
 
@@ -164,7 +165,7 @@ def command_line(kind, words):
     words = [word for pair in words for word in pair]
     with refusable(), contextlib.redirect_stdout(io.StringIO()):
         try:
-            found = config.parse(KINDS[kind], kind, "a\n\nb", f"configs/{kind}.toml", words)
+            found = parse(KINDS[kind], kind, "a\n\nb", f"configs/{kind}.toml", words)
         except SystemExit as stop:  # --help and --version
             assert stop.code == 0
             return
@@ -177,7 +178,7 @@ def prompt(given_text, known, lower_case, on_unknown):
     vocab = CharVocab.from_text(known)
     folded = given_text.lower() if lower_case else given_text
     with refusable():
-        read = shakespeare.fold(given_text, vocab, {"lower_case": lower_case}, on_unknown, quiet=True)
+        read = Folding(lower_case, on_unknown).fold(given_text, vocab)
         assert vocab.decode(vocab.encode(read)) == read
         assert on_unknown != "skip" or read == "".join(char for char in folded if char in vocab)
         assert on_unknown == "skip" or len(read) == len(folded)
@@ -314,10 +315,10 @@ def round_trip(letters):
     rnn.set_weights([9 * np.eye(size), 0 * next_one, np.zeros(size), 99 * next_one, np.zeros(size)])
     word = "".join(letters)
     path = FOLDER / "letters.keras"
-    store.save(path, rnn, vocab, {"kind": "names", "stop": "\n", "data": {"name": word}}, [word])
+    store.save(path, rnn, vocab, {"kind": "names", "stop": "\n", "data": {"name": word}}, KnownTexts.of([word]))
     loaded = kerasgen.load(path)
     assert loaded.generate(1, prefix=letters[0], seed=1) == [word]
-    assert loaded.is_known(word) and loaded.vocab == vocab and loaded.card["data"]["name"] == word
+    assert word in loaded.known and loaded.vocab == vocab and loaded.card["data"]["name"] == word
     outcomes["accepted"] += 1
 
 

@@ -23,7 +23,7 @@ def measure(threads: int, count: int) -> dict[str, float]:
     names = many.generate(count)
     seconds = time.perf_counter() - started
 
-    stream = Generator(many.model, many.vocab)  # without a stop character it goes on from name to name
+    stream = Generator(many.char_model, many.vocab)  # without a stop character it goes on from name to name
     stream.generate(1, max_length=STREAM)
     started = time.perf_counter()
     chars = sum(len(stream.generate(1, max_length=STREAM, seed=seed)[0]) for seed in range(STREAMS))

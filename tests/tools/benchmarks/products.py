@@ -33,7 +33,7 @@ def note(rates: dict[str, float]) -> str:
     return (
         f"The share is that of the {rates[best] / 1e9:.0f} GFLOP/s which {best} reached in float32 products of "
         f"{SIZE} x {SIZE} on {os.cpu_count()} cores in the same run; the FLOPs are those of the formula in "
-        "`tests/benchmarks/prose_task.py`."
+        "`tests/tools/benchmarks/prose_task.py`."
     )
 
 

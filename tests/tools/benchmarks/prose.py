@@ -6,7 +6,7 @@ import sys
 
 from tests.tools.benchmarks import products
 from tests.tools.benchmarks.processes import answer
-from tests.tools.benchmarks.prose_generation import LENGTHS
+from tests.tools.benchmarks.prose_generation import LENGTHS, STREAMED
 from tests.tools.benchmarks.prose_task import (
     BATCH,
     SEQ_LEN,
@@ -37,6 +37,7 @@ GENERATORS = {
     **{f"streams_{count}": f"**kerasgen**, {count:,} at once" for count in LENGTHS},
 }
 GENERATORS["streams_1"] = "**kerasgen**, one stream"
+GENERATORS["streamed"] = f"**kerasgen**, one stream of {STREAMED:,} characters, piece by piece"
 
 
 def train(quick: bool, rounds: int, torch_python: str) -> Section:
@@ -150,6 +151,7 @@ def generate(quick: bool, rounds: int) -> Section:
     section.goals = [
         Goal("one stream, against the Keras example's way", one / rates["example"], 2500, "x"),
         Goal("one stream, against one step a call", one / rates["loop"], 40, "x"),
+        Goal("one stream piece by piece, against one at once", 100 * rates["streamed"] / one, 90, " %"),
         Goal(f"{most:,} streams, against the example's way", many / rates["example"], 12000, "x"),
         Goal(f"{most:,} streams, share of the matrix products' rate", 100 * shares[f"streams_{most}"], 60, " %"),
     ]

@@ -13,6 +13,7 @@ from tests.tools.benchmarks.prose_task import SEQ_LEN, UNITS, UNTIMED, Laps, Pro
 
 TIMED = 3  # laps
 LENGTHS = {1: 20_000, 64: 2_000, 1024: 400}  # characters of each stream, by the number of streams
+STREAMED = 100_000  # characters that come piece by piece
 
 
 def example(task: ProseTask, quick: bool) -> dict[str, Laps]:
@@ -80,20 +81,22 @@ def loop(task: ProseTask, quick: bool) -> dict[str, Laps]:
 
 
 def kerasgen(task: ProseTask, quick: bool) -> dict[str, Laps]:
-    """Let `Generator.generate` make one text, and many side by side."""
+    """Let `Generator.generate` make one text, and many side by side; and `Generator.stream` one, piece by piece."""
     from kerasgen.generation.generator import Generator
-    from kerasgen.models.prose import LSTMPasses, stacked_lstm
+    from kerasgen.models.prose import ProseLSTM, stacked_lstm
 
     model = stacked_lstm(len(task.vocab), UNITS)
     for variable, value in zip(model.trainable_variables, task.weights(), strict=True):
         variable.assign(value)
-    generator, found = Generator(LSTMPasses(model), task.vocab, start="\n"), {}
+    generator, found = Generator(ProseLSTM(model), task.vocab, start="\n"), {}
     for streams, length in LENGTHS.items():
         length //= 2 if quick else 1
         measured = Laps(streams * length, os.cpu_count() or 1)
         found[f"streams_{streams}"] = _timed(
             measured, lambda streams=streams, length=length: generator.generate(streams, max_length=length)
         )
+    measured = Laps(STREAMED // (5 if quick else 1), os.cpu_count() or 1)
+    found["streamed"] = _timed(measured, lambda: "".join(generator.stream(length=measured.work)))
     return found
 
 

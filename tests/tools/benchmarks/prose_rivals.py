@@ -17,7 +17,7 @@ from tests.tools.benchmarks.task import NotHereError
 def kerasgen(task: ProseTask, target: str, laps: int, steps: int) -> Laps:
     """Train a `stacked_lstm` as the command does: `training.fit`."""
     from kerasgen.models.backend import keras
-    from kerasgen.models.prose import LSTMPasses, stacked_lstm
+    from kerasgen.models.prose import ProseLSTM, stacked_lstm
     from kerasgen.training import fit as training
 
     model = stacked_lstm(len(task.vocab), UNITS, dropout=0.0)
@@ -27,9 +27,8 @@ def kerasgen(task: ProseTask, target: str, laps: int, steps: int) -> Laps:
     model.compile(optimizer=keras.optimizers.SGD(LEARNING_RATE), loss=loss)
     measured = Laps(steps, os.cpu_count() or 1, {"keras": keras.__version__})
     training.fit(
-        model,
+        ProseLSTM(model, target=target, seed=0),
         task.batches,
-        passes=LSTMPasses(model, target=target, seed=0),
         epoch_ends=[steps * (lap + 1) for lap in range(laps)],
         callbacks=[measured.callback()],
         chunk=steps,

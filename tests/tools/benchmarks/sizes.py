@@ -57,10 +57,10 @@ def learn(size: Size, times: int) -> float:
 def generate(size: Size, times: int) -> float:
     """Return the seconds of the best of some calls after a first one."""
     from kerasgen.generation.generator import Generator
-    from kerasgen.models.prose import LSTMPasses, stacked_lstm
+    from kerasgen.models.prose import ProseLSTM, stacked_lstm
 
     vocab = CharVocab([chr(ord("0") + i) for i in range(VOCAB_SIZE)])
-    generator = Generator(LSTMPasses(stacked_lstm(VOCAB_SIZE, size.units)), vocab)
+    generator = Generator(ProseLSTM(stacked_lstm(VOCAB_SIZE, size.units)), vocab)
     ends = []
     for _ in range(1 + times):
         generator.generate(size.batch, max_length=size.length)
@@ -78,7 +78,7 @@ def hold(copies: int) -> None:
 def _fit(batches, units, epoch_ends, stop=False, **hooks):
     """Train as the command does; with `stop`, no further than the first chunk."""
     from kerasgen.models.backend import keras
-    from kerasgen.models.prose import LSTMPasses, stacked_lstm
+    from kerasgen.models.prose import ProseLSTM, stacked_lstm
     from kerasgen.training import fit as training
 
     model = stacked_lstm(VOCAB_SIZE, units, dropout=0.0)
@@ -87,9 +87,8 @@ def _fit(batches, units, epoch_ends, stop=False, **hooks):
     if stop:
         hooks["on_train_batch_end"] = lambda step, logs: setattr(model, "stop_training", True)
     training.fit(
-        model,
+        ProseLSTM(model, seed=0),
         batches,
-        passes=LSTMPasses(model, seed=0),
         epoch_ends=epoch_ends,
         callbacks=[keras.callbacks.LambdaCallback(**hooks)],
         chunk=20,
