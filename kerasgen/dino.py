@@ -43,9 +43,7 @@ def generate(settings: NamesSettings) -> None:
     console.note(f"generating with {contents.path}", settings.quiet)
 
     from kerasgen.modelfile import loader
-    from kerasgen.models import backend
 
-    backend.use_one_thread()
     show(loader.load(contents, device=settings.device), settings)
 
 

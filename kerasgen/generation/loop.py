@@ -109,7 +109,7 @@ class Loop:
         while position < sampling.max_length:
             count = min(size, sampling.max_length - position)
             given = None if uniforms is None else _padded(uniforms[:, position : position + count].T, longest, real)
-            numbers = np.array([0, key, position, count, sampling.min_length, top_k], np.uint64).astype(np.int64)
+            numbers = np.array([key, position, count, sampling.min_length, top_k], np.uint64).astype(np.int64)
             with tf.device(self._device):
                 out, ids, state, done = program(ids, state, done, tf.constant(numbers), settings, given)
             yield out.numpy()[:count].T
@@ -120,40 +120,40 @@ class Loop:
 
     def _compile(self, rows):
         """Return the program of so many rows; a block is cut into parts that are computed side by side, a core each."""
-        program = tf.function(functools.partial(self._loop, rows), jit_compile=True, autograph=False)
         parts = self._parts if rows == BLOCK else 1
-        if parts == 1:
-            return program
+        program = tf.function(functools.partial(self._loop, rows // parts), jit_compile=True, autograph=False)
 
-        def side_by_side(ids, state, done, numbers, *others):
-            share, found = rows // parts, []
-            for part in range(parts):
-                cut = slice(part * share, (part + 1) * share)
-                own = tf.nest.map_structure(lambda x: x[cut], (ids, state, done))  # noqa: B023
-                marked = tf.concat([tf.constant([part], tf.int64), numbers[1:]], axis=0)
-                found.append(program(*own, marked, *others))
-            outs, *rest = zip(*found, strict=True)
+        def side_by_side(*given):
+            # Every part takes its rows itself: cutting them out here would let one part wait for the other.
+            outs, *rest = zip(*(program(tf.constant(part), *given) for part in range(parts)), strict=True)
             joined = [tf.nest.map_structure(lambda *xs: tf.concat(xs, axis=0), *each) for each in rest]
             return tf.concat(outs, axis=1), *joined
 
         return tf.function(side_by_side, autograph=False)
 
-    def _loop(self, rows, ids, state, done, numbers, settings, uniforms):
-        """Generate a piece of as many texts as there are `ids`, in one of the `WAYS`.
+    def _loop(self, share, part, ids, state, done, numbers, settings, uniforms):
+        """Generate a piece of a part of some texts, in one of the `WAYS`.
 
         Args:
-            rows: how many texts there are in all, a draw for each.
-            ids: int32 ``(own,)``, the last characters.
+            share: how many texts a part has.
+            part: int scalar, which one this is.
+            ids: int32 ``(rows,)``, the last characters of all texts.
             state: the model's before them.
-            done: bool ``(own,)``.
-            numbers: int64: which part this is, the key, the position, how many characters, `min_length`, `top_k`.
+            done: bool ``(rows,)``.
+            numbers: int64: the key, the position, how many characters, `min_length`, `top_k`.
             settings: temperature and `top_p`.
             uniforms: ``(buffer, rows)`` or None.
 
         Returns:
-            New ids ``(buffer, own)``, then `ids`, `state` and `done` as they are now.
+            New ids ``(buffer, share)``, then `ids`, `state` and `done` of this part as they are now.
         """
-        (part, key, position, count, min_length, top_k), (share,) = tf.unstack(numbers), ids.shape
+        (key, position, count, min_length, top_k), (rows,) = tf.unstack(numbers), ids.shape
+
+        def own(x):
+            # A slice would do as well, but for it XLA would compile the program anew for each value of `part`.
+            return tf.gather(tf.reshape(x, (rows // share, share, *x.shape[1:])), part)
+
+        ids, state, done = tf.nest.map_structure(own, (ids, state, done))
         count = tf.cast(count, tf.int32)
         turned = Knobs(settings[0], tf.cast(top_k, tf.int32), settings[1])
 
@@ -168,9 +168,7 @@ class Loop:
                     uniform = tf.random.stateless_uniform((rows,), seed, alg="philox", dtype=self._dtype)
                 else:
                     uniform = tf.gather(uniforms, t)
-                # A slice would do as well, but for it XLA would compile the program anew for each value of `numbers`.
-                uniform = tf.gather(tf.reshape(uniform, (rows // share, share)), part)
-                ids, state = self.step(ids, state, uniform, *turned, stop_allowed=here >= min_length, way=way)
+                ids, state = self.step(ids, state, own(uniform), *turned, stop_allowed=here >= min_length, way=way)
                 done = done | (ids == self._stop)
                 out = tf.tensor_scatter_nd_update(out, [[t]], tf.where(done, -1, ids)[None])
                 return t + 1, tf.ensure_shape(ids, (share,)), state, done, out

@@ -74,7 +74,7 @@ def fuse_small_loops() -> bool:
 
 
 def use_one_thread() -> None:
-    """Compute every operation on one thread: per-name steps are too small to share, and sharing them costs half.
+    """Compute every operation on one thread: the steps of a batch of names are too small to share.
 
     It is a switch of the whole process, so only a command may use it. It has no effect where TensorFlow already runs.
     """

@@ -61,11 +61,13 @@ class NamesTask(Task):
         return notebook.notebook_first_loss(len(self.vocab), 7)
 
     def tune_process(self) -> None:
-        """Let TensorFlow compute on one thread, which suits small steps, and XLA fuse the loops of single names."""
+        """Let XLA fuse the loops of single names, or compute those of batches on one thread."""
         from kerasgen.models import backend
 
-        backend.use_one_thread()
-        self.small_loops_fused = self.settings.batch_size == 1 and backend.fuse_small_loops()
+        if self.settings.batch_size == 1:
+            self.small_loops_fused = backend.fuse_small_loops()
+        else:
+            backend.use_one_thread()
 
     def build(self):
         """Make a new `NameRNN`, compiled with SGD."""

@@ -1,4 +1,4 @@
-"""Generation in its own process: ``python -m tests.tools.benchmarks.generation THREADS COUNT``; THREADS 0 is all."""
+"""Generation in its own process: ``python -m tests.tools.benchmarks.generation COUNT``."""
 
 import json
 import sys
@@ -6,15 +6,12 @@ import time
 
 import kerasgen
 from kerasgen.generation.generator import Generator
-from kerasgen.models import backend
 
 STREAM, STREAMS = 20_000, 20  # characters of the one stream; how often it is begun anew
 
 
-def measure(threads: int, count: int) -> dict[str, float]:
+def measure(count: int) -> dict[str, float]:
     """Time a call for many names, and one stream of names one after the other, both after compiling."""
-    if threads == 1:
-        backend.use_one_thread()
     many = kerasgen.load("saved_models/dino.keras")
     started = time.perf_counter()
     many.generate(2_000)
@@ -37,4 +34,4 @@ def measure(threads: int, count: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(int(sys.argv[1]), int(sys.argv[2]))))
+    print(json.dumps(measure(int(sys.argv[1]))))
