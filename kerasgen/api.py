@@ -1,12 +1,12 @@
 """The Python API: load a model, or train one, in one call each."""
 
+import signal
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasgen.base import console
 from kerasgen.base.errors import BadInputError, StoppedError, nearest
-from kerasgen.base.files import sha256
 from kerasgen.base.settings import about, resolve
 from kerasgen.tasks.registry import NAMES, PROSE, Kind, make_task
 from kerasgen.text import corpora
@@ -14,6 +14,7 @@ from kerasgen.text import corpora
 if TYPE_CHECKING:
     from kerasgen.modelfile.loader import TrainedGenerator
 
+_LONGEST_PATH = 4096  # characters
 _KEEPING = ("save_dir", "log_dir", "resume", "save_optimizer", "quiet")  # settings that do not change the model
 
 
@@ -48,7 +49,7 @@ def train_names(
         callbacks: ordinary Keras callbacks.
         **settings: any training setting by the name of its flag (``steps=20_000, units=64``). With ``save_dir``, the
             model and its checkpoints are kept there, as the command keeps them; with ``log_dir``, TensorBoard's logs.
-            Without, nothing is written.
+            Without, nothing is written. A list in memory is saved as ``my-names.keras``, a text as ``my-text.keras``.
 
     Returns:
         The trained model, with its `card` and its Keras `history`.
@@ -60,10 +61,12 @@ def train_names(
     """
     if not isinstance(names, str | Path):
         names = list(names)
-        if strange := [name for name in names if not isinstance(name, str) or "\n" in name]:
+        if strange := [name for name in names if not isinstance(name, str) or set(name) & {"\n", "\r"}]:
             raise BadInputError(f"names must be strings of one line each; received {strange[0]!r:.60}")
-        return _train(NAMES, _text("names", "\n".join(names)), config, callbacks, settings)
-    return _train(NAMES, corpora.read(str(names), "dinos"), config, callbacks, settings)
+        if len(set(names)) < 2:
+            raise BadInputError(f"a list must have at least two different names; received {names!r:.60}")
+        return _train(NAMES, corpora.of_text("names", "\n".join(names)), config, callbacks, settings)
+    return _train(NAMES, corpora.read(str(names), NAMES.corpus), config, callbacks, settings)
 
 
 def train_text(
@@ -89,30 +92,41 @@ def train_text(
         FileNotFoundError: there is no such file.
         RuntimeError: the loss became NaN, or nothing can be written.
     """
-    is_text = isinstance(text, str) and "\n" in text
-    corpus = _text("text", str(text)) if is_text else corpora.read(str(text), "shakespeare")
-    return _train(PROSE, corpus, config, callbacks, {"from_scratch": True, **settings})
-
-
-def _text(name: str, text: str) -> corpora.Text:
-    return corpora.Text(name, text, sha256(text.encode("utf-8", "surrogatepass")))
+    if not isinstance(text, str | Path):
+        raise BadInputError(f"a text must be a string or a path; received {text!r:.60}")
+    if isinstance(text, str) and "\n" in text:
+        corpus = corpora.of_text("text", text)
+    elif len(str(text)) > _LONGEST_PATH:
+        raise BadInputError(f"a text must have several lines, and a path is shorter; received {str(text)!r:.60}")
+    else:
+        corpus = corpora.read(str(text), PROSE.corpus)
+    return _train(PROSE, corpus, config, callbacks, settings)
 
 
 def _train(kind: Kind, corpus: corpora.Text, config, callbacks: Sequence[Any], values: dict[str, Any]):
     """Train a task and return its generator."""
     from kerasgen.runs.train import destination, train
 
-    training = [*(name for name, one in about(kind.settings).items() if one.identifies), *_KEEPING]
+    fields = about(kind.settings)
+    training = [name for name, one in fields.items() if one.identifies in (True, "steps") or name in _KEEPING]
+    training = [name for name in training if name != "from_scratch"]
     for name in values:
-        if name in about(kind.settings) and name not in training:
-            raise BadInputError(f"{name} is no setting of a training; give it to generate, stream or load instead")
+        if name not in training and name in fields:
+            raise BadInputError(f"{name} is not a setting of train_names or train_text")
         if name not in training:
             raise BadInputError(f"unknown training setting {name!r}{nearest(name, training)}")
-    settings = resolve(kind.settings, kind.config, {"log": "log_dir" in values, **values}, config)
+    if "resume" in values and "save_dir" not in values:
+        raise BadInputError("resume needs save_dir, the folder that the run was kept in")
+    if corpus.note:
+        console.note(corpus.note)
+    fixed = {"log": "log_dir" in values} | ({"from_scratch": True} if "from_scratch" in fields else {})
+    settings = resolve(kind.settings, kind.config, {**fixed, **values}, config)
     task = make_task(settings, corpus)
     path = destination(settings.save_dir, corpus.name, task.kind) if "save_dir" in values else None
     try:
         return train(task, path, callbacks=callbacks)[0]
     except StoppedError as stopped:
         console.note(str(stopped))
-        raise KeyboardInterrupt from stopped
+        if stopped.exit_code == 128 + signal.SIGINT:
+            raise KeyboardInterrupt from stopped
+        raise SystemExit(stopped.exit_code) from stopped

@@ -118,7 +118,7 @@ WRONG = [
     ({"unitz": 64}, "unknown training setting 'unitz'; did you mean 'units'"),
     ({"units": 0}, "units must be between 1 and 8192; received 0"),
     ({"units": "many"}, "units must be a whole number; received 'many'"),
-    ({"temperature": 0.5}, "temperature is no setting of a training"),
+    ({"temperature": 0.5}, "temperature is not a setting of train_names"),
     ({"config": "nowhere.toml"}, "nowhere.toml"),
 ]
 
@@ -129,6 +129,41 @@ def test_a_wrong_setting_is_one_line(train, settings, words):
     with pytest.raises((ValueError, FileNotFoundError)) as refused:
         train("two\nlines", **settings) if train is kerasgen.train_text else train(["a", "b"], **settings)
     assert words in str(refused.value) and "\n" not in str(refused.value)
+
+
+MEANINGLESS = [{"data": "dinos"}, {"model": "m.keras"}, {"from_scratch": False}, {"log": False}, {"resume": "yes"}]
+
+
+@pytest.mark.parametrize("settings", MEANINGLESS, ids=str)
+def test_what_would_have_no_effect_is_refused(settings):
+    with pytest.raises(BadInputError, match=next(iter(settings))):
+        kerasgen.train_text("two\nlines", **settings)
+
+
+def test_a_text_in_memory_is_read_as_a_file_is(tmp_path):
+    text = "to be or not to be\r\nthat is the question\r\n" * 4
+    (tmp_path / "text.txt").write_bytes(text.encode("utf-8-sig"))
+    ours, theirs = (kerasgen.train_text(source, **{**POEM, "epochs": 1}) for source in (text, tmp_path / "text.txt"))
+    assert ours.vocab == theirs.vocab and "\r" not in ours.vocab
+    with pytest.raises(BadInputError, match="binary"):
+        kerasgen.train_text("a\0b\n" * 50)
+    with pytest.raises(BadInputError, match="several lines") as refused:
+        kerasgen.train_text("to be " * 2000)
+    assert len(str(refused.value)) < 200
+    with pytest.raises(BadInputError, match="string or a path"):
+        kerasgen.train_text(["a", "b"])  # type: ignore[arg-type]
+
+
+def test_a_callback_that_ends_the_training_shows_on_the_card():
+    class Enough(keras.callbacks.Callback):
+        """Ends it after the second epoch; Keras tells it what is to come."""
+
+        def on_epoch_end(self, epoch, logs=None):
+            assert self.params["epochs"] == 4
+            self.model.stop_training = epoch == 1
+
+    towns = kerasgen.train_names(TOWNS, callbacks=[Enough()], **TINY)
+    assert towns.card["training"]["steps"] == 11
 
 
 def test_wrong_texts_are_one_line(tmp_path):

@@ -76,7 +76,7 @@ def harmless(report: Callable) -> Callable:
         except OSError as error:
             _drop_output()
             with contextlib.suppress(OSError):
-                note(f"the output can't be written ({reason(error)}); the training goes on without")
+                note(f"the output can't be written ({reason(error)}); the training continues without")
 
     return safe
 

@@ -39,7 +39,7 @@ class _Kind:
 
 
 _KINDS = {
-    "names": _Kind(NameRNN, lambda model: model, lambda: nats_per_name, Sampling(), "error"),
+    "names": _Kind(NameRNN, lambda model: model, lambda: nats_per_name, Sampling(min_length=1), "error"),
     "prose": _Kind(
         stacked_lstm,
         ProseLSTM,
@@ -84,7 +84,8 @@ class TrainedGenerator(Generator):
 
         Args:
             path: ends in ``.keras``; its folder is made.
-            optimizer: save the optimizer's state, too, so that fine-tuning goes on smoothly.
+            optimizer: save the optimizer's state, too, so that fine-tuning starts smoothly; a model that was loaded has
+                none.
 
         Raises:
             ValueError: the path does not end in ``.keras``.

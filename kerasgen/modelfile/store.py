@@ -77,7 +77,7 @@ def save(
     Raises:
         FailedError: it can't be written, or could not be loaded again; what stood there is untouched.
     """
-    card = {"format": FORMAT, "kerasgen": __version__, **card, "versions": versions()}
+    card = {**card, "format": FORMAT, "kerasgen": __version__, "versions": versions()}
     with whole(path) as temporary:
         if not optimizer:
             weights, model = model.get_weights(), model.__class__.from_config(model.get_config())

@@ -1,4 +1,4 @@
-"""TensorFlow and Keras, imported once and in the right way: ``from kerasgen.backend import keras, tf``.
+"""TensorFlow and Keras, imported once and in the right way: ``from kerasgen.models.backend import keras, tf``.
 
 Importing this module takes seconds, so nothing does it before the arguments are known to be right.
 """
@@ -47,7 +47,7 @@ def _import_quietly():
 tf: Any = _import_quietly()
 import keras as keras  # noqa: E402  (the environment above must be set before)
 
-# One program for each number of rows and set of options is what we want; TensorFlow warns of it as a likely mistake.
+# One program for each number of rows is what we want; TensorFlow warns of it as a likely mistake.
 tf.get_logger().addFilter(lambda record: "triggered tf.function retracing" not in record.getMessage())
 
 

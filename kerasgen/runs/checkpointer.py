@@ -127,7 +127,7 @@ class Checkpointer(keras.callbacks.Callback):
             self.saved, self._failed = self.step, False
         except FailedError as error:  # hours of training are worth more than their checkpoint
             if not self._failed:
-                console.note(f"no checkpoint at step {self.step:,}: {error}; the training goes on")
+                console.note(f"no checkpoint at step {self.step:,}: {error}; the training continues")
             self._failed = True
         self._last = time.perf_counter()
 

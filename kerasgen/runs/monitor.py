@@ -65,7 +65,7 @@ def _harmless(hook: Callable) -> Callable:
             hook(self, *args, **kwargs)
         except Exception as error:  # whatever it is: hours of training are worth more than their log
             self.failed = True
-            say(f"logging in {str(self.folder)!r} failed", error, "; the training goes on without logs")
+            say(f"logging in {str(self.folder)!r} failed", error, "; the training continues without logs")
 
     return safe
 

@@ -85,7 +85,15 @@ def lock(save_dir: str | Path, corpus: str):
 def unfinished(save_dir: str | Path) -> list[Run]:
     """Return all unfinished runs, the last written first."""
     found = [path for path in home(save_dir).glob("*-????????") if path.is_dir()]
-    return [Run(path, _config(path)) for path in sorted(found, key=lambda path: -path.stat().st_mtime)]
+    return [Run(path, _config(path)) for path in sorted(found, key=_written, reverse=True)]
+
+
+def _written(path: Path) -> float:
+    """Return when a folder was last written to; 0 where it is gone, as its run has just ended."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def identity(task: "Task", origin: str = "") -> dict[str, Any]:

@@ -26,7 +26,7 @@ def train(
     task: Task,
     path: Path | None,
     *,
-    command: str = "the same call",
+    command: str = "the Python call that began it",
     reporter: Callable[[Any], Report] | None = None,
     start: StartingPoint = StartingPoint(),  # noqa: B008 (frozen)
     callbacks: Sequence[Any] = (),
@@ -106,15 +106,17 @@ def _fit(task: Task, run: Run | None, start: StartingPoint, generator, reporter,
                     model,
                     task.batches,
                     epoch_ends=task.epoch_ends(first),
-                    validate=lambda: task.validate(generator),
+                    validate=(lambda: task.validate(generator)) if stopping or monitor or not run else None,
                     callbacks=[hook for hook in hooks if hook],
                     chunk=task.chunk,
                     progress=progress,
                 )
-            except KerasgenError as error:
+            except BaseException as error:
                 if monitor:
                     monitor.on_train_end()  # what is logged so far gets to the disk
-                raise _explained(error, run, checkpointer.saved) from None
+                if isinstance(error, KerasgenError):
+                    raise _explained(error, run, checkpointer.saved) from None
+                raise
     parent.tell()
     return checkpointer.seconds
 

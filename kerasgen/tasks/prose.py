@@ -117,11 +117,10 @@ class ProseTask(Task):
         )
 
     def card(self, generator, seconds: float) -> dict[str, Any]:
-        """Return the card of a trained model; its size and steps are its own, as it may be older than the settings."""
+        """Return the card of a trained model; its size is its own, as it may be older than the settings."""
         card, model = super().card(generator, seconds), generator.char_model
         dtype = model.out.dtype_policy.name
         card["config"] |= {"units": model.lstms[0].units, "dropout": model.rates[0], "dtype": dtype}
-        card["training"]["steps"] = int(generator.model.optimizer.iterations)
         return card
 
     def sample(self, generator, temperature: float) -> str:

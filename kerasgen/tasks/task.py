@@ -144,7 +144,7 @@ class Task(ABC):
             **self._marks,
             "config": card_of(self.settings),
             "data": {"name": self.corpus.name, "sha256": self.corpus.sha256, **self._size},
-            "training": {"steps": self.steps, "seconds": seconds},
+            "training": {"steps": int(generator.model.optimizer.iterations), "seconds": seconds},
             "scores": {
                 "part": label,
                 self.COUNTED: len(part),

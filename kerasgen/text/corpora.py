@@ -92,6 +92,18 @@ def read(data: str | None, default: str) -> Text:
         return _text(path.stem, _bytes(path), path.name, f"{error}; going on with the bundled {path.name}")
 
 
+def of_text(name: str, text: str) -> Text:
+    """Take a text that is in memory already, as `read` takes a file's.
+
+    Raises:
+        BadInputError: it is blank, or has a NUL character or half of a surrogate pair.
+    """
+    try:
+        return _text(name, text.encode("utf-8"), "the text")
+    except UnicodeEncodeError as error:
+        raise BadInputError(f"a text must be valid Unicode; character {error.start + 1} is a surrogate") from None
+
+
 def names(data: str | None, default: str) -> list[str]:
     """Return the names that the text of `data` may have: with None, that of the known corpus or of its stand-in."""
     return [Path(data).stem] if data else [default, Path(KNOWN[default].fallback).stem]

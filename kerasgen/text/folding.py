@@ -50,7 +50,7 @@ class Folding:
         if not instead:
             return ""
         changes = ", ".join(f"{char!r} as {new!r}" if new else f"without {char!r}" for char, new in instead.items())
-        return f"the model never saw some characters of the prompt and reads it {changes[:_SHOWN]}"
+        return f"the model never saw some characters of the text and reads it {changes[:_SHOWN]}"
 
     def _cased(self, text: str) -> str:
         return text.lower() if self.lower_case else text

@@ -55,7 +55,9 @@ def fit(
     keras_model = model.keras_model()
     program = Program(model, batches(0, 1).shape[1:], chunk)
     history = keras.callbacks.History()
-    hooks = keras.callbacks.CallbackList([*callbacks, history], model=keras_model)
+    epoch_ends = list(epoch_ends)
+    told = {"epochs": len(epoch_ends), "steps": None, "verbose": 0}
+    hooks = keras.callbacks.CallbackList([*callbacks, history], model=keras_model, **told)
     progress = progress or Progress(first_smoothed_loss)
     step = int(keras_model.optimizer.iterations)
     keras_model.stop_training = progress.stopped

@@ -44,4 +44,4 @@ def test_a_checkpoint_that_cannot_be_written_does_not_end_the_training(tmp_path,
     model, _ = kept(tmp_path / "file" / "run")
     assert int(model.optimizer.iterations) == 28
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1 and "no checkpoint at step 4: " in lines[0] and lines[0].endswith("the training goes on")
+    assert len(lines) == 1 and "no checkpoint at step 4: " in lines[0] and lines[0].endswith("the training continues")

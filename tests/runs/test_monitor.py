@@ -246,7 +246,7 @@ def largest_file(size):
 def one_line(capsys, *words):
     """Hold standard error against: one line that has the words and says how it goes on."""
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("kerasgen: logging in ") and line.endswith("; the training goes on without logs"), line
+    assert line.startswith("kerasgen: logging in ") and line.endswith("; the training continues without logs"), line
     for word in words:
         assert word in line
     assert "{{" not in line and "[Op:" not in line

@@ -32,7 +32,7 @@ def test_a_text_is_folded(folding, text, expected, changes):
 
 def test_the_line_says_what_was_done_and_is_not_endless():
     line = Folding(on_unknown="skip").changes("axbX", VOCAB)
-    assert line == "the model never saw some characters of the prompt and reads it without 'X', without 'x'"
+    assert line == "the model never saw some characters of the text and reads it without 'X', without 'x'"
     assert len(Folding(on_unknown="skip").changes("".join(map(chr, range(200, 900))), VOCAB)) < 400
 
 
