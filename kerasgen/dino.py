@@ -104,14 +104,9 @@ def invent(generator, settings: NamesSettings) -> list[str]:
     return generator.generate(
         settings.num_samples,
         prefix=settings.prefix,
-        temperature=settings.temperature,
-        top_k=settings.top_k,
-        top_p=settings.top_p,
-        min_length=settings.min_length,
-        max_length=settings.max_length,
-        seed=settings.seed,
         unique=settings.unique,
         novel_only=settings.novel_only,
+        sampling=settings.sampling,
     )
 
 

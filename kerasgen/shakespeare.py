@@ -17,7 +17,6 @@ from kerasgen.text import corpora
 from kerasgen.text.folding import Folding
 from kerasgen.text.vocab import CharVocab
 
-OPENING = "\n\n"  # what a poem of its own follows: a stanza has ended
 TEMPERATURES = (0.2, 0.5, 1.0, 1.2)  # of the samples after an epoch
 ABOUT = """Continue a prompt in the manner of a text; learn that text.
 
@@ -111,6 +110,8 @@ def load(settings: ProseSettings, prompt: str):
 
 def write(poet, prompt: str, settings: ProseSettings) -> None:
     """Print the prompt as it was typed and the model's continuation, as it comes; then how new it is."""
+    from kerasgen.tasks.prose import OPENING
+
     folding = Folding(poet.folding.lower_case, settings.on_unknown)
     if changes := folding.changes(prompt, poet.vocab):
         console.note(changes)
@@ -132,24 +133,10 @@ def write(poet, prompt: str, settings: ProseSettings) -> None:
 def continuations(poet, prompt: str, settings: ProseSettings) -> Iterator[Iterable[str]]:
     """Yield the texts that were asked for, each as its pieces; a single one is streamed."""
     if settings.num_samples == 1:
-        yield poet.stream(
-            prompt,
-            length=settings.length,
-            temperature=settings.temperature,
-            top_k=settings.top_k,
-            top_p=settings.top_p,
-            seed=settings.seed,
-        )
+        yield poet.stream(prompt, length=settings.length, sampling=settings.sampling)
         return
-    texts = poet.generate(
-        settings.num_samples,
-        prefix=prompt,
-        temperature=settings.temperature,
-        top_k=settings.top_k,
-        top_p=settings.top_p,
-        max_length=len(prompt) + settings.length,
-        seed=settings.seed,
-    )
+    longest = len(prompt) + settings.length
+    texts = poet.generate(settings.num_samples, prefix=prompt, max_length=longest, sampling=settings.sampling)
     yield from ([text[len(prompt) :]] for text in texts)
 
 
@@ -254,6 +241,7 @@ def find_parent(settings: ProseSettings, vocab: CharVocab) -> tuple[store.Conten
 
 def reporter(poet, settings: ProseSettings):
     """Return what prints the scores and samples at several temperatures after an epoch."""
+    from kerasgen.tasks.prose import OPENING
 
     def report(epoch, logs):
         measured = ", ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "val_bits_per_char") if name in logs)

@@ -58,12 +58,16 @@ def main(argv: Sequence[str] | None = None, trainer: Callable[["Task"], Any] | N
     corpus = read_corpus(settings.data, kind.corpus)
     if corpus.note:
         console.note(corpus.note)
+
+    from kerasgen.runs.train import destination
+
     task = make_task(base, corpus)
     if not task.split.validation:
         raise BadInputError(f"a sweep chooses by the validation part, a tenth of the text; {corpus.name} is too short")
     folder = Path(settings.directory) / f"{corpus.name}-{fingerprint(base, space, corpus, settings)}"
-    model = Path(settings.save_dir) / f"my-{corpus.name}.keras"
-    check_places(folder, model, kind, settings)
+    check_folder(folder, settings)
+    wins = settings.final and not settings.worker
+    model = destination(settings.save_dir, corpus.name, kind.name) if wins else None
     with contextlib.nullcontext() if settings.worker else files.locked(folder / "lock", f"sweeps in {folder}"):
         console.note(f"the sweep is kept in {folder}", settings.quiet)
         ranking = search(task, space, settings, folder, trainer)
@@ -74,7 +78,7 @@ def main(argv: Sequence[str] | None = None, trainer: Callable[["Task"], Any] | N
         winner = winner_settings(task, ranking[0])
         write_config(folder / "best.toml", winner, space, about_winner(kind, settings, ranking, folder))
         print(f"\nthe winner's settings: {folder / 'best.toml'}")
-        if settings.final:
+        if model:
             winner = replace(winner, log_dir=str(folder / "logs"), quiet=settings.quiet)
             train_winner(task.with_settings(winner), model, console.command_line(console.program("tune"), argv))
 
@@ -106,16 +110,12 @@ def fingerprint(base: TaskSettings, space: list[Parameter], corpus: Text, settin
     return files.sha256(repr((identity_of(base), space, corpus.sha256, how)).encode())[:8]
 
 
-def check_places(folder: Path, model: Path, kind: Kind, settings: TuneSettings) -> None:
-    """Check that the sweep and its winner can be written; say so where it is a new sweep beside others."""
+def check_folder(folder: Path, settings: TuneSettings) -> None:
+    """Check that the sweep can be written; say so where it is a new sweep beside others."""
     files.check_writable(folder, "--directory")
     beside = sorted(path for path in folder.parent.glob(f"{folder.name[:-8]}????????") if path != folder)
     if beside and not settings.worker and not (folder / "oracle.json").exists():
         console.note(f"a new sweep beside {beside[0]}, which has other settings or an older version's", settings.quiet)
-    if settings.final and not settings.worker:
-        files.check_writable(model.parent)
-        if model.exists():
-            store.check_kind(store.read(model), kind.name)
 
 
 def search(

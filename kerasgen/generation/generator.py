@@ -105,6 +105,7 @@ class Generator:
         novel_only: bool = False,
         uniforms: np.ndarray | None = None,
         on_unknown: OnUnknown | None = None,
+        sampling: Sampling | None = None,
     ) -> list[str]:
         """Generate texts, each up to the stop character (which is not part of it) or `max_length`.
 
@@ -123,6 +124,7 @@ class Generator:
             uniforms: the numbers to draw with instead of those of `seed`, ``(num_samples, max_length)`` in [0, 1).
             on_unknown: what to do with a character of the prefix that the model never saw: ``"error"``, ``"skip"`` or
                 ``"replace"`` (by the nearest known one).
+            sampling: what holds instead of `defaults` where an argument is None.
 
         Raises:
             BadInputError: a value is outside its range, or the prefix has a character that the model never saw.
@@ -130,10 +132,16 @@ class Generator:
         """
         require_whole("num_samples", num_samples, 1)
         prefix = self._prefix(prefix, on_unknown)
-        if max_length is None and self._stop is None:
+        if max_length is None and self._stop is None and sampling is None:
             max_length = len(prefix) + self.length
         sampling = self._sampling(
-            temperature=temperature, top_k=top_k, top_p=top_p, min_length=min_length, max_length=max_length, seed=seed
+            sampling,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_length=min_length,
+            max_length=max_length,
+            seed=seed,
         )
         longest = sampling.max_length
         require("max_length", longest, longest > len(prefix), f"more than the prefix's {len(prefix)} characters")
@@ -163,6 +171,7 @@ class Generator:
         top_p: float | None = None,
         seed: int | None = None,
         on_unknown: OnUnknown | None = None,
+        sampling: Sampling | None = None,
     ) -> Iterator[str]:
         """Continue a prompt piece by piece: text 0 of what `generate` gives with that prefix.
 
@@ -176,6 +185,7 @@ class Generator:
             top_p: see `generate`.
             seed: see `generate`.
             on_unknown: see `generate`.
+            sampling: see `generate`; its lengths are not looked at.
 
         Raises:
             BadInputError: a value is outside its range, or the prompt has a character that the model never saw.
@@ -184,7 +194,13 @@ class Generator:
         require_whole("length", length, 1)
         prompt = self._prefix(prompt, on_unknown)
         sampling = self._sampling(
-            temperature=temperature, top_k=top_k, top_p=top_p, min_length=0, max_length=len(prompt) + length, seed=seed
+            sampling,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_length=0,
+            max_length=len(prompt) + length,
+            seed=seed,
         )
         pieces = self._loop.pieces(self._begin(prompt), 1, int(sampling.seed) << 32, sampling, first=FIRST_PIECE)
         return filter(None, (self.vocab.decode(piece[0]) for piece in pieces))
@@ -272,8 +288,8 @@ class Generator:
             raise BadInputError(f"a text to score must have at least one character; received {text!r}")
         return [self.vocab.encode(part) for part in parts]
 
-    def _sampling(self, **given: Any) -> Sampling:
-        return replace(self.defaults, **{key: value for key, value in given.items() if value is not None})
+    def _sampling(self, base: Sampling | None, **given: Any) -> Sampling:
+        return replace(base or self.defaults, **{key: value for key, value in given.items() if value is not None})
 
     def _begin(self, prefix: str) -> Start:
         return self._loop.begin([self._start, *self.vocab.encode(prefix)])

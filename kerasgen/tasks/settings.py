@@ -5,6 +5,7 @@ from typing import ClassVar, Literal, Self
 
 from kerasgen.base.errors import BadInputError
 from kerasgen.base.settings import NOT_NEGATIVE, POSITIVE, SEED, SHARE, Range, at_least, between, check_ranges, setting
+from kerasgen.generation.sampling import Sampling
 
 TEMPERATURE = Range("zero (greedy) or a positive number", NOT_NEGATIVE.holds)
 LEARNING_RATE = Range("above 0 and at most 3e38", lambda value: 0 < value <= 3e38)
@@ -66,6 +67,11 @@ class TaskSettings:
     def with_epochs(self, epochs: int) -> Self:
         """Return the settings of a new model that is trained for `epochs` passes over the text."""
         raise NotImplementedError
+
+    @property
+    def sampling(self) -> Sampling:
+        """How to generate."""
+        return Sampling(temperature=self.temperature, top_k=self.top_k, top_p=self.top_p, seed=self.seed)
 
     @property
     def computes_fused(self) -> bool:
@@ -137,6 +143,11 @@ class NamesSettings(TaskSettings):
         2000, "after how many steps to show the loss and some names", within=at_least(1), identifies=True, card=False
     )
     notebook_draws: bool = setting(False, "draw the seven names on the way with the notebook's own random numbers")
+
+    @property
+    def sampling(self) -> Sampling:
+        """How to generate names."""
+        return replace(super().sampling, min_length=self.min_length, max_length=self.max_length)
 
     def with_epochs(self, epochs: int) -> Self:
         """Return the settings of a model that is trained for `epochs` passes over the list."""

@@ -49,7 +49,7 @@ class Trainer:
     """
 
     def __init__(self, task: Task):
-        self._base = self._recipe = task
+        self._base = self._task = task
 
     def build(self, values: dict[str, Any], epochs: int, execution: int):
         """Make a model, compiled.
@@ -60,12 +60,12 @@ class Trainer:
             execution: how often this trial was trained before; each time has another seed.
         """
         settings = replace(self._base.settings, **values, seed=self._base.settings.seed + execution)
-        self._recipe = self._base.with_settings(settings.with_epochs(epochs))
-        return self._recipe.build()
+        self._task = self._base.with_settings(settings.with_epochs(epochs))
+        return self._task.build()
 
     def fit(self, model, callback: keras.callbacks.Callback) -> float:
         """Train the model that `build` made last; return the validation score of its best epoch."""
-        task, every = self._recipe, self._recipe.batches.steps_per_epoch
+        task, every = self._task, self._task.batches.steps_per_epoch
         generator = task.generator(model)
         history = training.fit(
             generator.char_model,
