@@ -39,7 +39,7 @@ class _Kind:
 
 
 _KINDS = {
-    "names": _Kind(NameRNN, lambda model: model, lambda: nats_per_name, Sampling(min_length=1), "error"),
+    "names": _Kind(NameRNN, lambda model: model, lambda: nats_per_name, Sampling(), "error"),
     "prose": _Kind(
         stacked_lstm,
         ProseLSTM,
