@@ -184,7 +184,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         report = torture(Path(folder), arguments.kind, arguments.kills, arguments.seed, tuple(arguments.more))
     print(
-        f"{arguments.kind}: {report.kills} kills, {report.saving} of them within a save; gone on with at "
+        f"{arguments.kind}: {report.kills} kills, {report.saving} of them within a save; resumed at "
         f"{len(report.steps)} different steps; {report.finished} runs reached their end, each bit for bit the "
         "uninterrupted one (weights, optimizer, history, scores)"
     )

@@ -1,5 +1,6 @@
 """Trainings that are killed, at moments that nobody chose, end as if they had not been: a short series of `crash`."""
 
+import re
 import subprocess
 import sys
 
@@ -11,4 +12,5 @@ def test_names_killed_at_random_moments_end_bit_for_bit_the_same():
     command = [sys.executable, "-m", "tests.tools.crash", *flags]  # a process without threads: it forks
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
-    assert "names: 2 kills" in done.stdout and "1 runs reached their end, each bit for bit" in done.stdout
+    # How many runs get to their end between two kills is a matter of chance; one always does, after the last.
+    assert re.search(r"^names: 2 kills, .* [1-9] runs reached their end, each bit for bit", done.stdout), done.stdout
