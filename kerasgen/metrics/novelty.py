@@ -1,11 +1,12 @@
 """How new a generated text is."""
 
-import hashlib
 import math
 import re
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+
+from kerasgen.base.files import sha256
 
 LONGEST = 5_000_000  # characters of a text whose copying is measured: the spans of longer ones take gigabytes
 DIGITS = 16  # hexadecimal, of a known text's hash: one false hit in 10^16 texts
@@ -40,7 +41,7 @@ class KnownTexts:
 
 
 def _fingerprint(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
+    return sha256(text.encode("utf-8", "surrogatepass"))[:DIGITS]
 
 
 @dataclass(frozen=True)

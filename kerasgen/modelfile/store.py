@@ -119,9 +119,14 @@ def arrays(contents: Contents) -> tuple[list, list]:
     return _or_refuse(contents.path, lambda: _arrays(contents))
 
 
+def own_path(save_dir: str | Path, corpus: str) -> Path:
+    """Return where the user's own model of a corpus is saved."""
+    return Path(save_dir) / f"my-{corpus}.keras"
+
+
 def own(save_dir: str, names: list[str]) -> Path | None:
     """Return the user's own model of the first of these corpora that has one, or None."""
-    paths = [Path(save_dir) / f"my-{name}.keras" for name in names]
+    paths = [own_path(save_dir, name) for name in names]
     return next((path for path in paths if path.exists()), None)
 
 

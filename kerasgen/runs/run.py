@@ -4,7 +4,6 @@ An unfinished run lies in ``<save-dir>/runs/<corpus>-<hash of its settings and t
 checkpoints. Once its model is saved, the folder goes. Importing this module imports no TensorFlow.
 """
 
-import hashlib
 import json
 import shlex
 import shutil
@@ -79,7 +78,7 @@ def home(save_dir: str | Path) -> Path:
 
 def lock(save_dir: str | Path, corpus: str):
     """Let one process at a time train ``my-<corpus>.keras`` or remove its runs: a context manager."""
-    return files.locked(home(save_dir) / f"{corpus}.lock", f"trains {Path(save_dir) / f'my-{corpus}.keras'} now")
+    return files.locked(home(save_dir) / f"{corpus}.lock", f"trains {store.own_path(save_dir, corpus)} now")
 
 
 def unfinished(save_dir: str | Path) -> list[Run]:
@@ -139,7 +138,7 @@ def claim(task: "Task", save_dir: str | Path, command: str, origin: str = "") ->
         FailedError: the run has diverged, or nothing can be written.
     """
     ours, wanted, quiet = identity(task, origin), task.settings.resume, task.settings.quiet
-    digest = hashlib.sha256(json.dumps(ours, sort_keys=True).encode()).hexdigest()[:8]
+    digest = files.sha256(json.dumps(ours, sort_keys=True).encode())[:8]
     folder = home(save_dir) / f"{task.corpus.name}-{digest}"
     run = Run(folder, _config(folder))
     others = [r for r in unfinished(save_dir) if r.folder != folder]

@@ -75,7 +75,7 @@ def destination(save_dir: str | Path, corpus: str, kind: str) -> Path:
         FailedError: nothing can be written there.
         BadInputError: a model of another kind is in the way.
     """
-    path = Path(save_dir) / f"my-{corpus}.keras"
+    path = store.own_path(save_dir, corpus)
     files.check_writable(path.parent)
     if path.exists():
         store.check_kind(store.read(path), kind)
