@@ -24,7 +24,7 @@ class NamesTask(Task):
         BadInputError: there are fewer than two different names, or one is too long.
     """
 
-    kind, ORDER, COUNTED = "names", 3, "names"  # order: the best of 2, 3 and 4 on names
+    kind, COUNTED = "names", "names"
     settings: NamesSettings
     split: NameSplit
     batches: NameBatches

@@ -39,7 +39,7 @@ class ProseTask(Task):
         BadInputError: the text is too short or has one character only, or one that is not in `vocab`.
     """
 
-    kind, ORDER, COUNTED = "prose", 4, "characters"  # order: the best of 3, 4 and 5 on the Sonnets
+    kind, COUNTED = "prose", "characters"
     settings: ProseSettings
     split: TextSplit
     batches: WindowBatches

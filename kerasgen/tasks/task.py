@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from kerasgen.base.errors import BadInputError
 from kerasgen.base.settings import card_of
-from kerasgen.metrics.ngrams import NgramModel
+from kerasgen.metrics.ngrams import NgramScore, best_ngrams
 from kerasgen.metrics.novelty import KnownTexts
 from kerasgen.metrics.score import Score
 from kerasgen.modelfile.store import Contents
@@ -39,7 +39,6 @@ class Task(ABC):
     """
 
     kind: ClassVar[str]
-    ORDER: ClassVar[int]  # of the n-grams
     COUNTED: ClassVar[str]  # what the card counts the scored part in
 
     settings: TaskSettings
@@ -59,7 +58,7 @@ class Task(ABC):
     small_loops_fused: bool = False
     _marks: dict[str, Any]  # what a generator must know of the model, and the card says first
     _size: dict[str, int]  # of the text, for the card
-    _baseline: Score | None = None
+    _baseline: NgramScore | None = None
 
     @abstractmethod
     def epoch_ends(self, first: int = 0) -> list[int]:
@@ -117,11 +116,11 @@ class Task(ABC):
         parts = {"validation": self.split.validation, "held out": self.split.test, "in sample": self._learned()}
         return next((label, part) for label, part in parts.items() if part)
 
-    def baseline(self) -> Score:
-        """Score the scored part by counting n-grams in the training part; kept, since it takes a while."""
+    def baseline(self) -> NgramScore:
+        """Score the scored part by counting n-grams in the training part, with the order that suits that part best."""
         if self._baseline is None:
-            ngrams = NgramModel(self._sequences(self.split.train), self.ORDER, len(self.vocab))
-            self._baseline = ngrams.score(self._sequences(self.scored[1]))
+            training, scored = self._sequences(self.split.train), self._sequences(self.scored[1])
+            self._baseline = best_ngrams(training, scored, len(self.vocab))
         return self._baseline
 
     def validate(self, generator) -> dict[str, float]:
@@ -152,6 +151,7 @@ class Task(ABC):
                 "bits_per_char": score.bits_per_char,
                 "ngram_nats_per_char": baseline.nats_per_char,
                 "ngram_bits_per_char": baseline.bits_per_char,
+                "ngram_order": baseline.order,
             },
         }
 

@@ -1,23 +1,26 @@
-"""The n-gram baseline: against its definition in plain Python, and on the real corpus."""
+"""The n-gram baseline: against its definition in plain Python, and on the real corpora."""
 
 import math
+import time
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasgen.metrics.ngrams import NgramModel
+from kerasgen.metrics.ngrams import best_ngrams, ngram_scores
 from kerasgen.text.names import STOP, read_names, split_names
 from kerasgen.text.vocab import CharVocab
+from kerasgen.text.windows import split_text
 
 VOCAB = 5
-SEQUENCES = st.lists(st.lists(st.integers(0, VOCAB - 1), min_size=1, max_size=6), max_size=8)
+SEQUENCES = st.lists(st.lists(st.integers(0, VOCAB - 1), min_size=0, max_size=6), max_size=8)
 
 
-def plain_probability(sequences, order, context, char):
+def plain_probability(sequences, order, context, char, vocab_size=VOCAB):
     """Interpolated Witten-Bell from its definition: counted anew for every question."""
-    p = 1 / VOCAB
+    p = 1 / vocab_size
     for length in range(order + 1):
         wanted = list(context[order - length :])
         followers = Counter(
@@ -33,34 +36,42 @@ def plain_probability(sequences, order, context, char):
     return p
 
 
-@given(SEQUENCES, st.integers(0, 4), st.lists(st.integers(-1, VOCAB - 1), min_size=4, max_size=4))
-def test_ngram_probabilities_sum_to_one_and_follow_their_definition(sequences, order, before):
-    model, context = NgramModel(sequences, order, VOCAB), tuple(before[:order])
-    probabilities = [model.probability(context, char) for char in range(VOCAB)]
-    assert math.fsum(probabilities) == pytest.approx(1, abs=1e-12)
-    assert min(probabilities) > 0
-    assert probabilities == pytest.approx([plain_probability(sequences, order, context, c) for c in range(VOCAB)])
+@given(SEQUENCES, SEQUENCES, st.integers(0, 5))
+def test_one_pass_gives_the_definition_s_probability_of_every_character_for_every_order(training, scored, highest):
+    scores = ngram_scores(training, scored, VOCAB, highest)
+    assert [score.order for score in scores] == list(range(highest + 1))
+    for order, score in enumerate(scores):
+        nats = []
+        for sequence in scored:
+            marked = [-1] * order + sequence
+            for i, char in enumerate(sequence):
+                nats.append(-math.log(plain_probability(training, order, marked[i : i + order], char)))
+        np.testing.assert_allclose(score.each, nats, rtol=1e-12, atol=0)
 
 
-@given(SEQUENCES, SEQUENCES, st.integers(0, 3))
-def test_the_ngram_score_is_the_sum_over_every_character(training, scored, order):
-    score = NgramModel(training, order, VOCAB).score(scored)
-    nats = 0.0
-    for sequence in scored:
-        marked = [-1] * order + sequence
-        for i, char in enumerate(sequence):
-            nats -= math.log(plain_probability(training, order, marked[i : i + order], char))
-    assert score.chars == sum(map(len, scored))
-    assert score.nats == pytest.approx(nats, abs=1e-9)
+@given(SEQUENCES, st.lists(st.integers(0, VOCAB - 1), max_size=5))
+def test_the_probabilities_after_any_beginning_sum_to_one(training, before):
+    for order in range(5):
+        last = [ngram_scores(training, [[*before, char]], VOCAB, order)[order].each[-1] for char in range(VOCAB)]
+        assert math.fsum(np.exp(np.negative(last))) == pytest.approx(1, abs=1e-12)
 
 
-def test_asking_and_scoring_leave_the_counts_alone():
-    model = NgramModel([[1, 2, 0]], 2, VOCAB)
-    before = model.probability((1, 2), 0)
-    model.probability((4, 4), 3)
-    model.score([[4, 4, 4]])
-    assert model.probability((1, 2), 0) == before
-    assert model.probability((4, 4), 3) == NgramModel([[1, 2, 0]], 0, VOCAB).probability((), 3)
+def test_a_vocabulary_of_any_size_is_told_apart():
+    big = 1_114_112  # all of Unicode
+    training = [[big - 1, big - 2, 7] * 40, [7, 8]]
+    scores = ngram_scores(training, [[big - 1, big - 2, 8]], big, 2)
+    for order, score in enumerate(scores):
+        marked = [-1] * order + [big - 1, big - 2, 8]
+        each = [plain_probability(training, order, marked[i : i + order], marked[i + order], big) for i in range(3)]
+        np.testing.assert_allclose(score.each, -np.log(each), rtol=1e-12)
+
+
+def test_the_baseline_is_the_best_order_on_what_is_scored():
+    ids = [*np.random.RandomState(0).randint(0, 3, 300)]
+    training, scored = [ids[:270]], [ids[270:]]
+    scores, best = ngram_scores(training, scored, 3, 6), best_ngrams(training, scored, 3)
+    assert best.nats == min(score.nats for score in scores[2:]) and best == scores[best.order]
+    assert best_ngrams(training, scored, 3, orders=[5, 4]).order in (4, 5)
 
 
 @pytest.mark.parametrize(("order", "nats_per_char"), [(2, 1.89746), (3, 1.81809), (4, 1.84554)])
@@ -68,6 +79,21 @@ def test_counting_ngrams_on_the_real_names(mirror, order, nats_per_char):
     split = split_names(read_names((mirror / "dinos.txt").read_text(), "dinos"), "test")
     vocab = CharVocab.from_text("".join(split.train + split.test) + STOP)
     train, test = ([vocab.encode(name + STOP) for name in part] for part in (split.train, split.test))
-    score = NgramModel(train, order, len(vocab)).score(test)
+    score = ngram_scores(train, test, len(vocab), 6)[order]
     assert score.chars == sum(len(name) + 1 for name in split.test)
     assert score.nats_per_char == pytest.approx(nats_per_char, abs=1e-5)
+    assert best_ngrams(train, test, len(vocab)).order == 3
+
+
+def test_the_best_order_on_the_sonnets(mirror):
+    text = (mirror / "shakespeare.txt").read_text().lower()
+    split, vocab = split_text(text, "test"), CharVocab.from_text(text)
+    best = best_ngrams([vocab.encode(split.train)], [vocab.encode(split.test)], len(vocab))
+    assert best.order == 4 and best.bits_per_char == pytest.approx(2.483, abs=1e-3)
+
+
+def test_counting_keeps_pace_with_large_texts():
+    ids = np.random.RandomState(0).randint(0, 40, 1_000_000)
+    started = time.process_time()
+    ngram_scores([ids[:900_000]], [ids[900_000:]], 40, 6)
+    assert time.process_time() - started < 15  # 1 s on a quiet machine
