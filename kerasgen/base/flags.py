@@ -22,6 +22,7 @@ from kerasgen.base.version import __version__
 
 _METAVARS = {int: "N", float: "X", str: "TEXT"}
 _FLAG = re.compile(r"--\w[\w-]*(=|$)|-[a-zA-Z]\S*$")  # not a prompt such as "- a dash", not a number below zero
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def parse(
@@ -45,14 +46,16 @@ def parse(
         usage: the line that ``--help`` says before all; nothing for one that is made of the rest.
 
     Raises:
-        BadInputError: an unknown flag or key (the nearest known one is given), or a value of the wrong type or outside
-            its range.
+        BadInputError: an unknown flag or key (the nearest known one is given), bytes that are no text, or a value of
+            the wrong type or outside its range.
         MissingFileError: the file of ``--config`` is not there.
     """
     from jsonargparse import ArgumentError
 
     parser = _parser(kind, prog, description, default_file, positional, usage)
-    flags, alone = _parted(kind, sys.argv[1:] if argv is None else argv)
+    words = sys.argv[1:] if argv is None else argv
+    _check_decoded(words)
+    flags, alone = _parted(kind, words)
     try:
         given = parser.parse_args(flags)  # an unknown flag is told before its value, which seems to stand alone
         if default_file:
@@ -117,6 +120,18 @@ def _add_flag(group: Any, name: str, one: Setting, hint: Any, default: Any) -> N
     if one.otherwise:
         value, text = one.otherwise
         group.add_argument("--no-" + flag_of(name)[2:], dest=name, action="store_const", const=value, help=text)
+
+
+def _check_decoded(words: Sequence[str]) -> None:
+    """Raise BadInputError where an argument has bytes that are no text: Python makes them halves of surrogate pairs."""
+    before = ""
+    for word in words:
+        flag, _, value = word.partition("=") if _FLAG.match(word) else (before, "", word)
+        if found := _SURROGATE.search(value or word):
+            part = (value or word)[max(0, found.start() - 20) : found.end() + 20]
+            received = repr(part).replace(r"\udc", r"\x")  # the byte itself, as a shell writes it
+            raise BadInputError(f"{_kebab(flag) if flag[2:] else 'an argument'} must be UTF-8; received {received}")
+        before = word
 
 
 def _with_flag(positional: str | None, alone: list[str], flags: list[str]) -> list[str]:

@@ -69,6 +69,22 @@ def keywords(config=None, **values):
     return resolve(NamesSettings, "configs/dino.toml", values, config)
 
 
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--prompt", "a\udcff"], r"--prompt must be UTF-8; received 'a\xff'"),
+        (["--save_dir=\udcc3("], r"--save-dir must be UTF-8; received '\xc3('"),
+        (["x" * 500 + "\udc80"], rf"an argument must be UTF-8; received '{'x' * 20}\x80'"),
+        (["--\udcff"], r"an argument must be UTF-8; received '--\xff'"),
+        (["--length", "5", "--", "\ud800"], r"an argument must be UTF-8; received '\ud800'"),
+    ],
+)
+def test_bytes_that_are_no_text_are_refused(argv, message):
+    with pytest.raises(BadInputError) as caught:
+        prompt(*argv)
+    assert str(caught.value) == message
+
+
 def test_keyword_arguments_beat_the_file_and_the_file_beats_the_defaults(tmp_path):
     (tmp_path / "my.toml").write_text("units = 7\nsteps = 9\n", encoding="utf-8")
     found = keywords(tmp_path / "my.toml", units=8)
