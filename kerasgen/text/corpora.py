@@ -2,6 +2,7 @@
 
 import os
 import stat
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ class Text:
 
     Attributes:
         name: the corpus' name or the file's stem, for the names of models.
-        text: the characters, with ``\n`` at the line ends and no byte order mark.
+        text: the characters, with ``\n`` at the line ends, accents composed (NFC), and no byte order mark.
         sha256: the hash of the file's bytes.
         note: one line that the user should see, or nothing.
     """
@@ -90,6 +91,14 @@ def read(data: str | None, default: str) -> Text:
             raise FailedError(f"{error}; name a file of your own, or leave --data out for a bundled text") from error
         path = bundled(KNOWN[name].fallback)
         return _text(path.stem, _bytes(path), path.name, f"{error}; going on with the bundled {path.name}")
+
+
+def is_known(text: Text) -> bool:
+    """Tell whether a text is a known corpus or the bundled one that steps in for it, whatever its file is called."""
+    if any(text.sha256 == corpus.sha256 for corpus in KNOWN.values()):
+        return True
+    paths = [bundled(corpus.fallback) for corpus in KNOWN.values()]
+    return any(path.is_file() and text.sha256 == sha256(path.read_bytes()) for path in paths)
 
 
 def of_text(name: str, text: str) -> Text:
@@ -268,7 +277,7 @@ def _text(name: str, content: bytes, source: str, note: str = "") -> Text:
         raise BadInputError(
             f"a text must be UTF-8; {source} is not: byte {at} (line {line}) is 0x{content[at]:02x}; save it as UTF-8"
         ) from None
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))  # macOS writes é as e and ´
     if not text.strip():
         raise BadInputError(f"a text must have characters to learn from; {source} is {'blank' if text else 'empty'}")
     return Text(name, text, sha256(content), note)

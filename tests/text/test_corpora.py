@@ -320,7 +320,7 @@ def test_a_full_disk_leaves_nothing_half_written(home, server):
 def test_the_real_corpora_are_pinned(mirror):
     for name, facts in {"dinos": (19_909, 27), "shakespeare": (94_275, 38)}.items():
         text = corpora.read(name, default="dinos")
-        assert (text.name, text.sha256) == (name, corpora.KNOWN[name].sha256)
+        assert (text.name, text.sha256) == (name, corpora.KNOWN[name].sha256) and corpora.is_known(text)
         assert (len(text.text), len(set(text.text.lower()))) == facts
         assert corpora.KNOWN[name].url.startswith("https://") and corpora.KNOWN[name].file == f"{name}.txt"
 
@@ -354,6 +354,23 @@ def test_a_text_that_cannot_be_used_says_why(tmp_path, content, words):
 def test_line_ends_and_marks_of_other_systems_are_cleaned(tmp_path, content):
     path = put(tmp_path / "my towns.txt", content)
     assert corpora.read(str(path), default="dinos") == corpora.Text("my towns", "rex\nzuul", sha256(content))
+
+
+def test_accents_are_composed_and_the_hash_is_that_of_the_bytes(tmp_path):
+    path = tmp_path / "towns.txt"
+    path.write_bytes("Orle\u0301ans\nA\u030angstrom\nx\u0302\n".encode())  # as macOS writes file names and texts
+    text = corpora.read(str(path), default="dinos")
+    assert (text.text, text.sha256) == ("Orléans\nÅngstrom\nx\u0302\n", sha256(path.read_bytes()))
+    assert corpora.of_text("names", "e\u0301").text == "é"
+
+
+@pytest.mark.parametrize("name", ["genera", "pastiche"])
+def test_a_bundled_text_is_known_by_any_name(name, tmp_path):
+    path = tmp_path / "towns.txt"
+    path.write_bytes(bundled(f"data/{name}.txt").read_bytes())
+    assert corpora.is_known(corpora.read(str(path), default="dinos"))
+    path.write_bytes(path.read_bytes() + b"rex\n")
+    assert not corpora.is_known(corpora.read(str(path), default="dinos"))
 
 
 def test_names_in_other_scripts_are_read(tmp_path):
