@@ -1,12 +1,13 @@
 """``python -m kerasgen.dino``: a SimpleRNN learns a list of names, one SGD step a name, and invents new ones."""
 
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from kerasgen.base import console
-from kerasgen.base.errors import MissingFileError
+from kerasgen.base.errors import MissingFileError, TooFewError, TooFewWarning
 from kerasgen.base.files import bundled
 from kerasgen.base.flags import parse
 from kerasgen.modelfile import store
@@ -61,8 +62,8 @@ def learn(settings: NamesSettings, command: str) -> None:
     path = destination(settings.save_dir, corpus.name, task.kind)
     task.tune_process()
     generator, seconds = train(task, path, command=command, reporter=lambda dino: reporter(dino, settings))
-    show(generator, settings)
     console.note(f"{task.steps:,} steps in {seconds:.1f} s; saved {path}", settings.quiet)
+    show(generator, settings)
 
 
 def find_model(settings: NamesSettings) -> Path:
@@ -100,14 +101,15 @@ def reporter(generator, settings: NamesSettings):
 
 
 def invent(generator, settings: NamesSettings) -> list[str]:
-    """Generate the names that were asked for."""
-    return generator.generate(
-        settings.num_samples,
-        prefix=settings.prefix,
-        unique=settings.unique,
-        novel_only=settings.novel_only,
-        sampling=settings.sampling,
-    )
+    """Generate the names that were asked for, or as many as there are."""
+    with warnings.catch_warnings(action="ignore", category=TooFewWarning):
+        return generator.generate(
+            settings.num_samples,
+            prefix=settings.prefix,
+            unique=settings.unique,
+            novel_only=settings.novel_only,
+            sampling=settings.sampling,
+        )
 
 
 def capitalised(name: str) -> str:
@@ -116,14 +118,25 @@ def capitalised(name: str) -> str:
 
 
 def show(generator, settings: NamesSettings) -> None:
-    """Print names: one a line where quiet, else a table that marks each as known or new, and the scores."""
+    """Print the names that were asked for.
+
+    Raises:
+        TooFewError: there are fewer than were asked for; these were printed.
+    """
+    names = invent(generator, settings)
+    print_names(names, generator, settings)
+    if len(names) < settings.num_samples:
+        raise TooFewError(len(names), settings.num_samples)
+
+
+def print_names(names: list[str], generator, settings: NamesSettings) -> None:
+    """Print them: one a line where quiet, else a table that marks each as known or new, and the scores."""
     from kerasgen.metrics.novelty import novelty
     from kerasgen.modelfile.store import score_sentence
 
-    names = invent(generator, settings)
     shown = [capitalised(name) for name in names]
     if settings.quiet:
-        print("\n".join(shown))
+        print("".join(f"{name}\n" for name in shown), end="")
         return
     marks = ["known" if name in generator.known else "new" for name in names]
     console.table(list(zip(shown, marks, strict=True)), ("name", "novelty"))

@@ -18,7 +18,8 @@ def run_command(command: Callable[[Sequence[str] | None], None], argv: Sequence[
     """Run a command and turn its errors into one line on standard error and an exit code.
 
     Returns:
-        0; 1 where the work failed; 2 for wrong use; 130 after Ctrl-C; 143 where SIGTERM ended a training.
+        0; 1 where the work failed; 2 for wrong use; 3 where fewer texts came out than were asked for; 130 after Ctrl-C;
+        143 where SIGTERM ended a training.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that can't show a letter shows its number

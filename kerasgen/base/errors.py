@@ -5,7 +5,7 @@ class KerasgenError(Exception):
     """A failure with a message for people.
 
     Attributes:
-        exit_code: what a command exits with; 2 for wrong use, 1 for work that failed.
+        exit_code: what a command exits with; 2 for wrong use, 1 for work that failed, 3 for fewer texts than asked for.
     """
 
     exit_code = 1
@@ -25,6 +25,25 @@ class MissingFileError(KerasgenError, FileNotFoundError):
 
 class FailedError(KerasgenError, RuntimeError):
     """The input was right, yet the work could not be done (a disk is full, a download broke off, a loss became NaN)."""
+
+
+class TooFewError(FailedError):
+    """Not as many texts came out as were asked for; those that did are shown all the same.
+
+    Args:
+        found: how many there are.
+        wanted: how many were asked for.
+    """
+
+    exit_code = 3
+
+    def __init__(self, found: int, wanted: int):
+        count = f"only {found:,} of the {wanted:,}" if found else "none of the"
+        super().__init__(f"the model gives {count} texts asked for; raise --temperature or ask for fewer")
+
+
+class TooFewWarning(UserWarning):
+    """From Python, what `TooFewError` is to a command: the texts that there are were returned."""
 
 
 class DivergedError(FailedError):

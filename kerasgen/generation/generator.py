@@ -126,9 +126,12 @@ class Generator:
                 ``"replace"`` (by the nearest known one).
             sampling: what holds instead of `defaults` where an argument is None.
 
+        Returns:
+            The texts in the order of their rows: fewer than `num_samples`, with a `TooFewWarning`, where `unique` or
+            `novel_only` leave out 51,200 on end.
+
         Raises:
             BadInputError: a value is outside its range, or the prefix has a character that the model never saw.
-            FailedError: not enough different or new texts come out of the model.
         """
         require_whole("num_samples", num_samples, 1)
         prefix = self._prefix(prefix, on_unknown)

@@ -1,11 +1,12 @@
 """Whole texts by their rows: row i of a thousand is row i of ten."""
 
 import itertools
+import warnings
 from collections.abc import Container, Iterator
 
 import numpy as np
 
-from kerasgen.base.errors import FailedError
+from kerasgen.base.errors import TooFewError, TooFewWarning
 from kerasgen.generation.loop import BLOCK, BUFFERS, Loop, Start
 from kerasgen.generation.sampling import Sampling
 from kerasgen.text.vocab import CharVocab
@@ -57,8 +58,8 @@ class Rows:
             unique: leave out repetitions.
             refused: what else to leave out.
 
-        Raises:
-            FailedError: the model does not give so many.
+        Returns:
+            The texts; fewer than `wanted`, with a warning, where there are hardly any more.
         """
         chosen: list[str] = []
         seen: set[str] = set()
@@ -74,10 +75,8 @@ class Rows:
                 return chosen
             if since == _PATIENCE or (sampling.greedy and since):
                 break
-        raise FailedError(
-            f"the model gives only {len(chosen)} such texts of the {wanted} asked for; "
-            "raise --temperature or ask for fewer"
-        )
+        warnings.warn(str(TooFewError(len(chosen), wanted)), TooFewWarning, stacklevel=3)
+        return chosen
 
     def _block(self, count, start, key, sampling, uniforms=None) -> list[str]:
         """Generate the first `count` rows of a block."""
