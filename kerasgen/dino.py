@@ -28,7 +28,9 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train a model unless told to generate only, then generate."""
-    settings = parse(NamesSettings, console.program("dino"), ABOUT, "configs/dino.toml", argv)
+    settings = parse(
+        NamesSettings, console.program("dino"), ABOUT, "configs/dino.toml", argv, by_size="configs/names_by_size.toml"
+    )
     settings = replace(settings, prefix=settings.prefix.lower())
     if settings.sample_only or settings.model:
         generate(settings)

@@ -32,8 +32,9 @@ examples:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train where told to, then continue the prompt."""
     settings = parse(
-        ProseSettings, console.program("shakespeare"), ABOUT, "configs/shakespeare.toml", argv, positional="prompt"
-    )
+        ProseSettings, console.program("shakespeare"), ABOUT, "configs/shakespeare.toml", argv, positional="prompt",
+        by_size="configs/text_by_size.toml",
+    )  # fmt: skip
     unknown_text = settings.data and settings.data not in corpora.KNOWN and not own_model(settings)
     if unknown_text and settings.prompt is None and not (settings.epochs or settings.model):
         settings = replace(settings, from_scratch=True)  # a text of the user's that nothing has learned yet

@@ -16,11 +16,13 @@ from kerasgen.base.settings import (
     flag_of,
     plain_type,
     read_settings,
+    settings_by_size,
     type_words,
 )
 from kerasgen.base.version import __version__
 
 _METAVARS = {int: "N", float: "X", str: "TEXT"}
+_OWN_DEFAULT = re.compile(r" \(default: [^()]*\)")  # what the help of a setting says itself
 _FLAG = re.compile(r"--\w[\w-]*(=|$)|-[a-zA-Z]\S*$")  # not a prompt such as "- a dash", not a number below zero
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -33,6 +35,7 @@ def parse(
     argv: Sequence[str] | None,
     positional: str | None = None,
     usage: str = "",
+    by_size: str | None = None,
 ) -> Settings:
     """Fill `kind` from a command line: a flag beats the file of ``--config``, the file beats the default.
 
@@ -44,6 +47,7 @@ def parse(
         argv: the arguments; None for those of the process.
         positional: the setting whose value may also stand alone, without its flag.
         usage: the line that ``--help`` says before all; nothing for one that is made of the rest.
+        by_size: the file under ``configs/`` of what follows the size of the user's own text, for ``--help``.
 
     Raises:
         BadInputError: an unknown flag or key (the nearest known one is given), bytes that are no text, or a value of
@@ -52,10 +56,11 @@ def parse(
     """
     from jsonargparse import ArgumentError
 
-    parser = _parser(kind, prog, description, default_file, positional, usage)
     words = sys.argv[1:] if argv is None else argv
     _check_decoded(words)
     flags, alone = _parted(kind, words)
+    told = _defaults(kind, _config(flags), default_file, by_size) if {"-h", "--help"} & {*flags} else {}
+    parser = _parser(kind, prog, description, default_file, positional, usage, told)
     try:
         given = parser.parse_args(flags)  # an unknown flag is told before its value, which seems to stand alone
         if default_file:
@@ -67,9 +72,10 @@ def parse(
 
 
 def _parser(
-    kind: type, prog: str, description: str, default_file: str | None, positional: str | None, usage: str
-) -> Any:
-    """Make a parser with a flag for each setting."""
+    kind: type, prog: str, description: str, default_file: str | None, positional: str | None, usage: str,
+    told: dict[str, str],
+) -> Any:  # fmt: skip
+    """Make a parser with a flag for each setting; `told` says their defaults in words, by name, for ``--help``."""
     from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
 
     class Parser(ArgumentParser):
@@ -78,7 +84,7 @@ def _parser(
 
     class Formatter(DefaultHelpFormatter, RawDescriptionHelpFormatter):
         def _get_help_string(self, action: Any) -> str:
-            return action.help  # ours says what the type and the default are, in words
+            return action.help  # ours says what the default is, and where it comes from
 
     first, last = description.split("\n\n", 1)
     alone = f" [{positional.upper()}]" if positional else ""
@@ -96,25 +102,27 @@ def _parser(
     for name, one in about(kind).items():
         if one.group:
             group = parser.add_argument_group(one.group)
-        _add_flag(group, name, one, hints[name], getattr(kind, name))
+        _add_flag(group, name, one, hints[name], getattr(kind, name), told.get(name, ""))
     return parser
 
 
-def _add_flag(group: Any, name: str, one: Setting, hint: Any, default: Any) -> None:
+def _add_flag(group: Any, name: str, one: Setting, hint: Any, default: Any, told: str) -> None:
     """Add a setting's flag, and where it has one its ``--no-...``, to a group of a parser."""
     from jsonargparse import ActionYesNo
 
+    words = _OWN_DEFAULT.sub("", one.help) if told else one.help
+    help = f"{words} (default: {told})" if told else one.help
     if hint is bool:
         yes_no = ActionYesNo(yes_prefix="", no_prefix="no-")
-        group.add_argument(flag_of(name), action=yes_no, default=default, help=one.help)
+        group.add_argument(flag_of(name), action=yes_no, default=default, help=help)
         return
-    words, plain = choices(hint), plain_type(hint)
+    one_of, plain = choices(hint), plain_type(hint)
     group.add_argument(
         flag_of(name),
-        type=str if plain is str and not words else hint,  # with `str | None`, the word `null` would become None
+        type=str if plain is str and not one_of else hint,  # with `str | None`, the word `null` would become None
         default=default,
-        metavar="|".join(words) or one.metavar or _METAVARS[plain],
-        help=one.help if default in (None, "") else f"{one.help} (default: {default})",
+        metavar="|".join(one_of) or one.metavar or _METAVARS[plain],
+        help=help,
         **({"nargs": "?", "const": "yes"} if one.otherwise else {}),
     )
     if one.otherwise:
@@ -132,6 +140,37 @@ def _check_decoded(words: Sequence[str]) -> None:
             received = repr(part).replace(r"\udc", r"\x")  # the byte itself, as a shell writes it
             raise BadInputError(f"{_kebab(flag) if flag[2:] else 'an argument'} must be UTF-8; received {received}")
         before = word
+
+
+def _config(flags: list[str]) -> str | None:
+    """Return the file that ``--config`` names, before the flags are known to be right; None where it names none."""
+    found = re.findall(r"^--config[=\n](.*)$", "\n".join(flags), re.MULTILINE)
+    return found[-1] if found else None
+
+
+def _defaults(kind: type, config: str | None, default_file: str | None, by_size: str | None) -> dict[str, str]:
+    """Say which value each setting has where no flag gives it, and where that comes from.
+
+    Args:
+        kind: the dataclass.
+        config: the file that ``--config`` names, which then holds for every text.
+        default_file: what is read where it names none.
+        by_size: what is read then for the user's own text.
+    """
+    file = config or default_file
+    given = read_settings(kind, file) if file else {}
+    follow = set() if config or not by_size else settings_by_size(kind, by_size)
+    hints, found = get_type_hints(kind), {}
+    for name in about(kind):
+        value, switch = given.get(name, getattr(kind, name)), hints[name] is bool
+        word = ("yes" if value else "no") if switch else str(value)
+        plain = [] if switch or value in (None, "") else [word]  # the help says what these are
+        parts = [f"{word}, from {file}"] if name in given else plain
+        if name in follow:
+            parts.append("for your own text by its size")
+        if parts:
+            found[name] = "; ".join(parts)
+    return found
 
 
 def _with_flag(positional: str | None, alone: list[str], flags: list[str]) -> list[str]:

@@ -166,6 +166,17 @@ def read_settings(kind: type, file: str) -> dict[str, Any]:
         raise BadInputError(f"in {file!r}: {error}") from None
 
 
+def settings_by_size(kind: type, file: str) -> set[str]:
+    """Return the names of the settings that the tables of a TOML file of ours set, by the size of a text."""
+
+    def keys(value: Any) -> set[str]:
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        return {*(value if isinstance(value, dict) else ()), *(key for one in inner for key in keys(one))}
+
+    path = ours(Path(file))
+    return keys(tomllib.loads(path.read_text(encoding="utf-8"))) & {*about(kind)} if path.is_file() else set()
+
+
 def read_toml(file: str, known: list[str], flag: str = "--config") -> dict[str, Any]:
     """Read a TOML file; a path that leads nowhere may be that of a file of ours.
 

@@ -65,6 +65,50 @@ def test_the_help_says_what_may_stand_alone_and_how_it_was_called(capsys):
     assert shown.startswith("usage: poet [PROMPT] [flags]") and "poet more." in shown
 
 
+@pytest.fixture
+def help_of(capsys):
+    """The help of the names command on one line: ``help_of(*flags)``."""
+
+    def show(*argv, by_size=None):
+        with pytest.raises(SystemExit):
+            parse(NamesSettings, "prog", "a\n\nb", "configs/dino.toml", [*argv, "--help"], by_size=by_size)
+        return " ".join(capsys.readouterr().out.split())
+
+    return show
+
+
+@pytest.fixture
+def by_size(tmp_path):
+    """A file of settings that follow the size of a text; how its tables are named is not the help's business."""
+    text = "[[size]]\nfrom = 1\nepochs = 9\n[size.settings]\nunits = 32\n[40]\nmomentum = 0.5\ncarry_state = true\n"
+    (tmp_path / "sizes.toml").write_text(text, encoding="utf-8")
+    return str(tmp_path / "sizes.toml")
+
+
+def test_the_help_shows_the_values_that_will_be_used_and_where_they_come_from(help_of):
+    shown = help_of(by_size="configs/none_of_ours.toml")
+    assert "the hidden state (default: 64, from configs/dino.toml) --rec" in shown
+    assert "names each (default: 48000, from configs/dino.toml) --epochs N how many passes over" in shown
+    assert "of SGD (default: 0.0) --clip" in shown and "instead of --steps --batch-size" in shown
+
+
+@pytest.mark.parametrize("named", ["--config configs/dino_notebook.toml", "--config=configs/dino_notebook.toml"])
+def test_the_help_shows_the_values_of_the_configuration_that_is_named(named, help_of, by_size):
+    shown = help_of(*named.split(), by_size=by_size)
+    assert "initial weights (default: 1, from configs/dino_notebook.toml) training:" in shown
+    assert "the one before it (default: yes, from configs/dino_notebook.toml) --init" in shown
+    assert "the hidden state (default: 50) --rec" in shown  # a file that is named holds for every text
+    assert "by its size" not in shown
+
+
+def test_the_help_says_what_follows_the_size_of_the_user_s_own_text(help_of, by_size):
+    shown = help_of(by_size=by_size)
+    assert "(default: 64, from configs/dino.toml; for your own text by its size) --rec" in shown
+    assert "of SGD (default: 0.0; for your own text by its size) --clip" in shown
+    assert "instead of --steps (default: for your own text by its size) --batch" in shown
+    assert shown.count("by its size") == 4
+
+
 def keywords(config=None, **values):
     return resolve(NamesSettings, "configs/dino.toml", values, config)
 
