@@ -15,7 +15,7 @@ import pytest
 
 from kerasgen.base.errors import BadInputError, FailedError, MissingFileError
 from kerasgen.base.files import bundled, sha256
-from kerasgen.text import corpora
+from kerasgen.text import corpora, known
 from tests.conftest import ROOT
 
 CONTENT = b"Zuul\nRex\nMinmi\n" * 300
@@ -54,8 +54,9 @@ def server():
 @pytest.fixture
 def home(server, tmp_path, monkeypatch):
     """An empty machine: no mirror, an empty cache, "dinos" at ``/home/dinos.txt`` of the server, and no internet."""
-    corpus = corpora.KnownCorpus(f"{server.url}/home/dinos.txt", sha256(CONTENT), "data/genera.txt")
-    monkeypatch.setattr(corpora, "KNOWN", {"dinos": corpus})
+    corpus = known.KnownCorpus(f"{server.url}/home/dinos.txt", sha256(CONTENT), "data/genera.txt")
+    monkeypatch.setattr(known, "KNOWN", {"dinos": corpus})
+    monkeypatch.setattr(corpora, "KNOWN", known.KNOWN)
     monkeypatch.delenv("KERASGEN_MIRROR", raising=False)
     monkeypatch.setenv("KERASGEN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -214,7 +215,7 @@ def test_https_never_goes_on_as_http(home, server, monkeypatch):
     monkeypatch.setattr(requests, "get", pretend)
     server.answers["/home/dinos.txt"] = redirect(f"{server.url}/elsewhere/dinos.txt")
     server.answers["/elsewhere/dinos.txt"] = (200, CONTENT, 0)
-    secure = corpora.KnownCorpus(
+    secure = known.KnownCorpus(
         corpora.KNOWN["dinos"].url.replace("http:", "https:"), sha256(CONTENT), "data/genera.txt"
     )
     monkeypatch.setitem(corpora.KNOWN, "dinos", secure)
@@ -252,7 +253,7 @@ def test_a_name_on_a_model_s_card_is_looked_up_and_never_made_a_path(name):
 
 
 def test_the_reason_is_told_for_long_addresses_too(home, server, monkeypatch):
-    corpus = corpora.KnownCorpus(f"{server.url}/{'long/' * 30}dinos.txt", sha256(CONTENT), "data/genera.txt")
+    corpus = known.KnownCorpus(f"{server.url}/{'long/' * 30}dinos.txt", sha256(CONTENT), "data/genera.txt")
     monkeypatch.setitem(corpora.KNOWN, "dinos", corpus)
     with pytest.raises(FailedError, match="404"):
         corpora.read("dinos", default="dinos")
@@ -262,7 +263,7 @@ def test_nobody_listening_is_no_connection(home, monkeypatch):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # taken, but nobody listens
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/dinos.txt"
-        monkeypatch.setitem(corpora.KNOWN, "dinos", corpora.KnownCorpus(url, sha256(CONTENT), "data/genera.txt"))
+        monkeypatch.setitem(corpora.KNOWN, "dinos", known.KnownCorpus(url, sha256(CONTENT), "data/genera.txt"))
         with pytest.raises(FailedError, match="no connection"):
             corpora.read("dinos", default="dinos")
 
@@ -293,8 +294,8 @@ def test_a_cache_that_cannot_be_written_is_a_note(home, server, monkeypatch):
 
 FULL_DISK = """
 import os, resource
-from kerasgen.text import corpora
-corpora.KNOWN["dinos"] = corpora.KnownCorpus(os.environ["URL"], os.environ["SHA256"], "data/genera.txt")
+from kerasgen.text import corpora, known
+corpora.KNOWN["dinos"] = known.KnownCorpus(os.environ["URL"], os.environ["SHA256"], "data/genera.txt")
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 text = corpora.read(None, default="dinos")
 print(text.name, len(text.text), text.note, sep="|")
