@@ -284,12 +284,12 @@ class Generator:
             raise BadInputError(f"a prefix must not hold the character that ends a text; received {text!r}")
         return folded
 
-    def _items(self, text: str) -> list[list[int]]:
+    def _items(self, text: str) -> list[Any]:
         """Return the sequences of ids that a text is scored as."""
         parts = [text] if self._stop is None else [part + self._stop for part in text.split(self._stop) if part]
         if not any(parts):
             raise BadInputError(f"a text to score must have at least one character; received {text!r}")
-        return [self.vocab.encode(part) for part in parts]
+        return [self.vocab.ids(text)] if self._stop is None else [self.vocab.encode(part) for part in parts]
 
     def _sampling(self, base: Sampling | None, **given: Any) -> Sampling:
         return replace(base or self.defaults, **{key: value for key, value in given.items() if value is not None})

@@ -6,9 +6,13 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+
 from kerasgen.base.files import sha256
 
-LONGEST = 5_000_000  # characters of a text whose copying is measured: the spans of longer ones take gigabytes
+LONGEST = 50_000_000  # characters of a text whose copying is measured: longer ones take gigabytes
+SIEVE = 14  # characters of the spans that are hashed: few of a new text's stand in an old one by chance
+_BASE = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, odd
 DIGITS = 16  # hexadecimal, of a known text's hash: one false hit in 10^16 texts
 
 
@@ -96,24 +100,59 @@ class Copying:
 
 def copying(generated: str, learned: str, width: int = 20) -> Copying:
     """Measure how much of `generated` stands in `learned`; both as the model sees them (lower-cased, say)."""
-    spans = _spans(learned, width)
-    mine = [generated[i : i + width] for i in range(len(generated) - width + 1)]
+    sieve = _sieve(learned, SIEVE)
+    runs = [0] * (len(generated) + 1)  # from each place, how many spans of the sieve's width follow that it lets pass
+    for start, passes in reversed(list(enumerate(sieve.passes(generated)))):
+        runs[start] = runs[start + 1] + 1 if passes else 0
+
+    def stands(start: int, end: int) -> bool:
+        """Tell whether a span stands in `learned`, which few are looked for in."""
+        return runs[start] > end - start - SIEVE and generated[start:end] in learned
+
+    mine = [stands(start, start + width) for start in range(len(generated) - width + 1)]
     known, words = _known_words(learned), _words(generated)
     longest = ""
     for start in range(len(generated)):
-        while (end := start + len(longest) + 1) <= len(generated) and generated[start:end] in learned:
+        while (end := start + len(longest) + 1) <= len(generated) and stands(start, end):
             longest = generated[start:end]
     return Copying(
         longest,
-        sum(span in spans for span in mine) / len(mine) if mine else 0.0,
+        sum(mine) / len(mine) if mine else 0.0,
         sum(word in known for word in words) / len(words) if words else 0.0,
         width,
     )
 
 
+class _Sieve:
+    """The hashes of a text's spans of one width: what it does not let pass does not stand in the text.
+
+    Args:
+        text: is looked through once; it takes eight bytes a character.
+        width: characters of a span.
+    """
+
+    def __init__(self, text: str, width: int):
+        self.width, self.hashes = width, np.sort(_hashes(text, width))
+
+    def passes(self, text: str) -> list[bool]:
+        """Tell for each of a text's spans whether it may stand in the sieve's text."""
+        hashes = _hashes(text, self.width)
+        places = np.searchsorted(self.hashes, hashes)
+        return (np.append(self.hashes, 0)[places] == hashes).tolist()
+
+
+def _hashes(text: str, width: int) -> np.ndarray:
+    """Return a hash of each span, uint64 ``(spans,)``: its characters are the digits of a number modulo 2^64."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    hashes = np.zeros(max(0, len(codes) - width + 1), np.uint64)
+    for place in range(width):
+        hashes = hashes * _BASE + codes[place : place + len(hashes)]
+    return hashes
+
+
 @lru_cache(maxsize=1)
-def _spans(text: str, width: int) -> frozenset[str]:
-    return frozenset(text[i : i + width] for i in range(len(text) - width + 1))
+def _sieve(text: str, width: int) -> _Sieve:
+    return _Sieve(text, width)
 
 
 @lru_cache(maxsize=1)

@@ -48,9 +48,12 @@ class ProseTask(Task):
         self.settings, self.corpus = settings, corpus
         self.split = split_text(_folded(settings, corpus), settings.holdout)
         self.vocab = vocab or vocab_of(settings, corpus)
-        ids = np.array(self.vocab.encode(self.split.train), np.int32)
         self.batches = WindowBatches(
-            ids, settings.seq_len, stride=settings.stride, batch_size=settings.batch_size, seed=settings.seed
+            self.vocab.ids(self.split.train),
+            settings.seq_len,
+            stride=settings.stride,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
         )
         self.steps = (settings.epochs or settings.scratch_epochs) * self.batches.steps_per_epoch
         self.chunk = 20
@@ -133,8 +136,8 @@ class ProseTask(Task):
         longest = f"the longest span has {len(found.longest)} characters:\n\n{markdown.block(found.longest)}"
         return f"{markdown.block(text)}\n\n{found.sentence(name)}; {longest}"
 
-    def _sequences(self, part) -> list[list[int]]:
-        return [self.vocab.encode(part)]
+    def _sequences(self, part) -> list[np.ndarray]:
+        return [self.vocab.ids(part)]
 
     def _score(self, generator, part) -> Score:
         return generator.score(part)

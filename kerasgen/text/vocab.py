@@ -1,9 +1,15 @@
 """`CharVocab`: characters to ids and back."""
 
+from __future__ import annotations
+
 import unicodedata
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from kerasgen.base.errors import BadInputError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class CharVocab:
@@ -55,6 +61,23 @@ class CharVocab:
                 f"every character must be one that the model has learned; received {unknown!r} "
                 f"(character {place + 1} of {text[:60]!r}); the nearest known ones are {near}"
             ) from None
+
+    def ids(self, text: str) -> np.ndarray:
+        """Turn a text into ids, int32 ``(characters,)``: `encode` for a long text, a hundred times as fast.
+
+        Raises:
+            BadInputError: as `encode`.
+        """
+        import numpy as np
+
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        known = np.array([ord(char) for char in self.chars], np.int64)
+        table = np.full(int(known.max(initial=0)) + 2, -1, np.int32)  # the last one is for every character beyond
+        table[known] = np.arange(len(known))
+        ids = table[np.minimum(codes, len(table) - 1)]
+        if len(ids) and ids.min() < 0:
+            self.encode(text)  # raises
+        return ids
 
     def decode(self, ids: Iterable[int]) -> str:
         """Turn ids into a text; negative ids ("no character") are left out."""

@@ -20,6 +20,15 @@ def test_a_text_survives_the_round_trip(text):
     assert all(0 <= i < len(vocab) for i in ids)
 
 
+@given(TEXTS, st.text(alphabet="ae🦕\udc80", max_size=3))
+def test_a_long_text_is_encoded_as_a_short_one_is(text, more):
+    vocab = CharVocab.from_text(text)
+    assert vocab.ids(text).tolist() == vocab.encode(text) and vocab.ids(text).dtype == "int32"
+    if set(more) - set(text):
+        with pytest.raises(BadInputError, match="every character must be one that the model has learned; received"):
+            vocab.ids(text + more)
+
+
 @given(TEXTS)
 def test_the_vocabulary_is_the_sorted_distinct_characters(text):
     vocab = CharVocab.from_text(text)

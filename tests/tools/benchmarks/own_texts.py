@@ -41,7 +41,7 @@ def texts(largest: int = 5_000_000) -> Iterator[tuple[str, str, str]]:
 
 @functools.cache
 def of_kind(kind: str) -> str:
-    """Return all characters of a kind of text: ``"verse"``, ``"prose"``, ``"scripture"``, ``"code"`` or ``"markup"``."""
+    """Return all characters of a kind of text."""
     return _KINDS[kind]()
 
 
