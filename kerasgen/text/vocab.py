@@ -29,7 +29,7 @@ class CharVocab:
             raise BadInputError(f"a vocabulary must be single characters, each once; received {self.chars!r:.200}")
 
     @classmethod
-    def from_text(cls, text: Iterable[str]) -> "CharVocab":
+    def from_text(cls, text: Iterable[str]) -> CharVocab:
         """Make the vocabulary of a text: its distinct characters, sorted by code point."""
         return cls(sorted(set(text)))
 
