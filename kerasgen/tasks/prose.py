@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from kerasgen.base import markdown
 from kerasgen.metrics.novelty import KnownTexts, copying, unmeasured
 from kerasgen.metrics.score import Score
@@ -136,7 +134,7 @@ class ProseTask(Task):
         longest = f"the longest span has {len(found.longest)} characters:\n\n{markdown.block(found.longest)}"
         return f"{markdown.block(text)}\n\n{found.sentence(name)}; {longest}"
 
-    def _sequences(self, part) -> list[np.ndarray]:
+    def _sequences(self, part) -> list[Any]:
         return [self.vocab.ids(part)]
 
     def _score(self, generator, part) -> Score:

@@ -164,7 +164,7 @@ class Task(ABC):
         return self.split.train
 
     @abstractmethod
-    def _sequences(self, part) -> list[list[int]]:
+    def _sequences(self, part) -> list[Any]:
         """Return a part as sequences of ids, for the n-grams."""
 
     @abstractmethod
