@@ -1,18 +1,22 @@
-"""How new a generated text is."""
+"""How new a generated text is; importing this imports no NumPy, which a file of known names does not need."""
+
+from __future__ import annotations
 
 import math
 import re
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from kerasgen.base.files import sha256
 
+if TYPE_CHECKING:
+    import numpy as np
+
 LONGEST = 50_000_000  # characters of a text whose copying is measured: longer ones take gigabytes
 SIEVE = 14  # characters of the spans that are hashed: few of a new text's stand in an old one by chance
-_BASE = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, odd
+_BASE = 0x9E3779B97F4A7C15  # of those hashes: 2^64 over the golden ratio, odd
 DIGITS = 16  # hexadecimal, of a known text's hash: one false hit in 10^16 texts
 
 
@@ -27,7 +31,7 @@ class KnownTexts:
         self.hashes = frozenset(hashes)
 
     @classmethod
-    def of(cls, texts: Iterable[str]) -> "KnownTexts":
+    def of(cls, texts: Iterable[str]) -> KnownTexts:
         """Keep the hashes of some texts."""
         return cls(map(_fingerprint, texts))
 
@@ -132,21 +136,26 @@ class _Sieve:
     """
 
     def __init__(self, text: str, width: int):
-        self.width, self.hashes = width, np.sort(_hashes(text, width))
+        self.width, self.hashes = width, _hashes(text, width)
+        self.hashes.sort()
 
     def passes(self, text: str) -> list[bool]:
         """Tell for each of a text's spans whether it may stand in the sieve's text."""
+        if not len(self.hashes):
+            return []
         hashes = _hashes(text, self.width)
-        places = np.searchsorted(self.hashes, hashes)
-        return (np.append(self.hashes, 0)[places] == hashes).tolist()
+        places = self.hashes.searchsorted(hashes).clip(max=len(self.hashes) - 1)
+        return (self.hashes[places] == hashes).tolist()
 
 
 def _hashes(text: str, width: int) -> np.ndarray:
     """Return a hash of each span, uint64 ``(spans,)``: its characters are the digits of a number modulo 2^64."""
+    import numpy as np
+
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     hashes = np.zeros(max(0, len(codes) - width + 1), np.uint64)
     for place in range(width):
-        hashes = hashes * _BASE + codes[place : place + len(hashes)]
+        hashes = hashes * np.uint64(_BASE) + codes[place : place + len(hashes)]
     return hashes
 
 
