@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from kerasgen.base import console
 from kerasgen.base.errors import BadInputError, StoppedError, nearest
-from kerasgen.base.settings import about, resolve
+from kerasgen.base.settings import about
 from kerasgen.tasks.registry import NAMES, PROSE, Kind, make_task
+from kerasgen.tasks.sizes import settings_for
 from kerasgen.text import corpora
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def train_names(
 
     Args:
         names: the names; or a path, one name a line; or a known corpus, ``"dinos"``.
-        config: a TOML file of settings; None for ``configs/dino.toml``.
+        config: a TOML file of settings; None for ``configs/dino.toml`` for a known corpus, and for a list of your own
+            what ``configs/names_by_size.toml`` has for its size.
         callbacks: ordinary Keras callbacks.
         **settings: any training setting by the name of its flag (``steps=20_000, units=64``). With ``save_dir``, the
             model and its checkpoints are kept there, as the command keeps them; with ``log_dir``, TensorBoard's logs.
@@ -80,7 +82,8 @@ def train_text(
 
     Args:
         text: the text itself, of several lines; or a path; or a known corpus, ``"shakespeare"``.
-        config: a TOML file of settings; None for ``configs/shakespeare.toml``.
+        config: a TOML file of settings; None for ``configs/shakespeare.toml`` for a known corpus, and for a text of
+            your own what ``configs/text_by_size.toml`` has for its size.
         callbacks: as for `train_names`.
         **settings: as for `train_names`, such as ``epochs=10, units=128``.
 
@@ -120,7 +123,7 @@ def _train(kind: Kind, corpus: corpora.Text, config, callbacks: Sequence[Any], v
     if corpus.note:
         console.note(corpus.note)
     fixed = {"log": "log_dir" in values} | ({"from_scratch": True} if "from_scratch" in fields else {})
-    settings = resolve(kind.settings, kind.config, {**fixed, **values}, config)
+    settings = settings_for(kind, corpus, {**fixed, **values}, config)
     task = make_task(settings, corpus)
     path = destination(settings.save_dir, corpus.name, task.kind) if "save_dir" in values else None
     try:

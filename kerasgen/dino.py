@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kerasgen.base import console
+from kerasgen.base import console, flags
 from kerasgen.base.errors import MissingFileError, TooFewError, TooFewWarning
 from kerasgen.base.files import bundled
-from kerasgen.base.flags import parse
 from kerasgen.modelfile import store
+from kerasgen.tasks.registry import NAMES
 from kerasgen.tasks.settings import NamesSettings
+from kerasgen.tasks.sizes import settings_for
 from kerasgen.text import corpora
 
 SHOWN = 7  # names shown on the way, as in the notebook
@@ -28,14 +29,16 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train a model unless told to generate only, then generate."""
-    settings = parse(
-        NamesSettings, console.program("dino"), ABOUT, "configs/dino.toml", argv, by_size="configs/names_by_size.toml"
-    )
-    settings = replace(settings, prefix=settings.prefix.lower())
-    if settings.sample_only or settings.model:
-        generate(settings)
+    given = flags.read(NamesSettings, console.program("dino"), ABOUT, NAMES.config, argv, by_size=NAMES.by_size)
+    if given.settings.sample_only or given.settings.model:
+        generate(folded(given.settings))
     else:
-        learn(settings, console.command_line(console.program("dino"), argv))
+        learn(given, console.command_line(console.program("dino"), argv))
+
+
+def folded(settings: NamesSettings) -> NamesSettings:
+    """Return settings whose prefix is in the letters of the model."""
+    return replace(settings, prefix=settings.prefix.lower())
 
 
 def generate(settings: NamesSettings) -> None:
@@ -50,20 +53,21 @@ def generate(settings: NamesSettings) -> None:
     show(loader.load(contents, device=settings.device), settings)
 
 
-def learn(settings: NamesSettings, command: str) -> None:
+def learn(given: flags.CommandLine[NamesSettings], command: str) -> None:
     """Learn a list of names, show how it goes, save the model, and invent names with it; `command` asked for that."""
-    corpus = corpora.read(settings.data, default="dinos")
+    corpus = corpora.read(given.settings.data, default=NAMES.corpus)
     if corpus.note:
         console.note(corpus.note)
+    settings = folded(settings_for(NAMES, corpus, given.flags, given.config))
 
     from kerasgen.runs.train import destination, train
-    from kerasgen.tasks.registry import make_task
+    from kerasgen.tasks.names import NamesTask
 
-    task = make_task(settings, corpus)
+    task = NamesTask(settings, corpus)
     task.vocab.encode(settings.prefix)
     path = destination(settings.save_dir, corpus.name, task.kind)
     task.tune_process()
-    generator, seconds = train(task, path, command=command, reporter=lambda dino: reporter(dino, settings))
+    generator, seconds = train(task, path, command=command, reporter=lambda dino: reporter(dino, settings, task.every))
     console.note(f"{task.steps:,} steps in {seconds:.1f} s; saved {path}", settings.quiet)
     show(generator, settings)
 
@@ -76,7 +80,7 @@ def find_model(settings: NamesSettings) -> Path:
     """
     if settings.model:
         return Path(settings.model)
-    own = store.own(settings.save_dir, corpora.names(settings.data, "dinos"))
+    own = store.own(settings.save_dir, corpora.names(settings.data, NAMES.corpus))
     if not own and settings.data and settings.data not in corpora.KNOWN:
         raise MissingFileError(
             f"--sample-only needs a model that has learned --data; there is none of {settings.data!r} in "
@@ -85,14 +89,14 @@ def find_model(settings: NamesSettings) -> Path:
     return own or bundled("saved_models/dino.keras")
 
 
-def reporter(generator, settings: NamesSettings):
+def reporter(generator, settings: NamesSettings, every: int):
     """Return what prints the loss and seven names, as the notebook does, after the steps 0, 2000, 4000, ..."""
     from kerasgen.tasks.notebook import notebook_uniforms
 
     uniforms = notebook_uniforms(SHOWN, 50) if settings.notebook_draws else None
 
     def report(epoch, logs):
-        iteration = epoch * settings.sample_every
+        iteration = epoch * every
         if iteration >= int(generator.model.optimizer.iterations):
             return  # the last epoch is a shorter one
         names = generator.generate(SHOWN, seed=settings.seed, uniforms=uniforms)

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kerasgen.base import console
+from kerasgen.base import console, flags
 from kerasgen.base.errors import BadInputError, MissingFileError, reason
 from kerasgen.base.files import bundled
-from kerasgen.base.flags import parse
 from kerasgen.modelfile import store
+from kerasgen.tasks.registry import PROSE
 from kerasgen.tasks.settings import ProseSettings
+from kerasgen.tasks.sizes import settings_for
 from kerasgen.text import corpora
 from kerasgen.text.folding import Folding
 from kerasgen.text.vocab import CharVocab
@@ -31,22 +32,27 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train where told to, then continue the prompt."""
-    settings = parse(
-        ProseSettings, console.program("shakespeare"), ABOUT, "configs/shakespeare.toml", argv, positional="prompt",
-        by_size="configs/text_by_size.toml",
+    given = flags.read(
+        ProseSettings, console.program("shakespeare"), ABOUT, PROSE.config, argv, positional="prompt",
+        by_size=PROSE.by_size,
     )  # fmt: skip
-    unknown_text = settings.data and settings.data not in corpora.KNOWN and not own_model(settings)
-    if unknown_text and settings.prompt is None and not (settings.epochs or settings.model):
-        settings = replace(settings, from_scratch=True)  # a text of the user's that nothing has learned yet
+    settings, unlearned = given.settings, is_unlearned(given.settings)
+    if unlearned and not settings.epochs:
+        given = replace(given, flags={**given.flags, "from_scratch": True})
     trains = not settings.sample_only and bool(
-        settings.from_scratch or settings.epochs or settings.resume not in (None, "no")
+        unlearned or settings.from_scratch or settings.epochs or settings.resume not in (None, "no")
     )
     prompt = read_prompt(settings, trains)
     if trains:
-        poet = learn(settings, prompt, console.command_line(console.program("shakespeare"), argv))
+        poet = learn(given, prompt, console.command_line(console.program("shakespeare"), argv))
     else:
         poet = load(settings, prompt)
     write(poet, prompt, settings)
+
+
+def is_unlearned(settings: ProseSettings) -> bool:
+    """Tell whether to generate like a text of the user's own that no model has learned yet."""
+    return bool(settings.data) and settings.data not in corpora.KNOWN and not (settings.model or own_model(settings))
 
 
 def read_prompt(settings: ProseSettings, trains: bool) -> str:
@@ -88,13 +94,22 @@ def piped() -> bool:
 
 
 def find_model(settings: ProseSettings) -> Path:
-    """Return the file that answers: that of ``--model``, else the user's own of that ``--data``, else ours."""
+    """Return the file that answers: that of ``--model``, else the user's own of that ``--data``, else ours.
+
+    Raises:
+        MissingFileError: only to be generated from, the user's own text has no model yet.
+    """
+    if settings.sample_only and is_unlearned(settings):
+        raise MissingFileError(
+            f"--sample-only needs a model that has learned --data; there is none of {settings.data!r} in "
+            f"{settings.save_dir!r}; leave --sample-only out to learn it"
+        )
     return Path(settings.model) if settings.model else own_model(settings) or bundled("saved_models/shakespeare.keras")
 
 
 def own_model(settings: ProseSettings) -> Path | None:
     """Return the user's own model of that ``--data``, or None."""
-    return store.own(settings.save_dir, corpora.names(settings.data, "shakespeare"))
+    return store.own(settings.save_dir, corpora.names(settings.data, PROSE.corpus))
 
 
 def load(settings: ProseSettings, prompt: str):
@@ -177,17 +192,18 @@ def until_lines(pieces, lines: int | None):
         yield ends
 
 
-def learn(settings: ProseSettings, prompt: str, command: str):
+def learn(given: flags.CommandLine[ProseSettings], prompt: str, command: str):
     """Learn a text: a new model, or fine-tune the one that would answer; return the best of its epochs.
 
     Args:
-        settings: those of the command.
+        given: what the command was told.
         prompt: what is to be continued afterwards.
         command: what asked for this.
     """
-    corpus = corpora.read(settings.data, default="shakespeare")
+    corpus = corpora.read(given.settings.data, default=PROSE.corpus)
     if corpus.note:
         console.note(corpus.note)
+    settings = settings_for(PROSE, corpus, given.flags, given.config)
 
     from kerasgen.runs.train import destination, train
     from kerasgen.tasks.prose import ProseTask, vocab_of

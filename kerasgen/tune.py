@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from kerasgen.base import console, files
 from kerasgen.base.errors import BadInputError, nearest
 from kerasgen.base.flags import parse
-from kerasgen.base.settings import card_of, identity_of, read_settings
+from kerasgen.base.settings import card_of, identity_of
 from kerasgen.modelfile import store
 from kerasgen.tasks.registry import KINDS, Kind, make_task
 from kerasgen.tasks.settings import TaskSettings
+from kerasgen.tasks.sizes import settings_for
 from kerasgen.text.corpora import Text
 from kerasgen.text.corpora import read as read_corpus
 from kerasgen.tuning.board import Board
@@ -53,11 +54,11 @@ def main(argv: Sequence[str] | None = None, trainer: Callable[["Task"], Any] | N
         trainer: makes what trains a trial; None for `kerasgen.tuning.trials.Trainer`.
     """
     kind, settings = read_arguments(sys.argv[1:] if argv is None else list(argv))
-    base = base_settings(kind, settings)
-    space = read_space(settings.space or f"configs/tune_{kind.command}.toml", base)
     corpus = read_corpus(settings.data, kind.corpus)
     if corpus.note:
         console.note(corpus.note)
+    base = base_settings(kind, corpus, settings)
+    space = read_space(settings.space or f"configs/tune_{kind.command}.toml", base)
 
     from kerasgen.runs.train import destination
 
@@ -98,10 +99,9 @@ def read_arguments(arguments: list[str]) -> tuple[Kind, TuneSettings]:
     return COMMANDS[first], settings
 
 
-def base_settings(kind: Kind, settings: TuneSettings) -> TaskSettings:
+def base_settings(kind: Kind, corpus: Text, settings: TuneSettings) -> TaskSettings:
     """Return the settings of a trial but for those that are searched; the test part stays unseen."""
-    base: Any = kind.settings(**read_settings(kind.settings, settings.config or kind.config))
-    return replace(base, holdout="both", seed=settings.seed)
+    return settings_for(kind, corpus, {"holdout": "both", "seed": settings.seed}, settings.config)
 
 
 def fingerprint(base: TaskSettings, space: list[Parameter], corpus: Text, settings: TuneSettings) -> str:

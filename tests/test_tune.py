@@ -199,7 +199,8 @@ def test_tensorboard_has_the_hyperparameters_and_results(finished):
 
 
 def test_the_test_part_is_never_seen(folder):
-    base = tune.base_settings(tune.COMMANDS["dino"], TuneSettings(config=str(folder / "base.toml")))
+    kind, config = tune.COMMANDS["dino"], str(folder / "base.toml")
+    base = tune.base_settings(kind, read("towns.txt", kind.corpus), TuneSettings(config=config))
     assert base.holdout == "both" and base.epochs == 2
 
 

@@ -5,7 +5,8 @@ import sys
 from argparse import RawDescriptionHelpFormatter
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, NoReturn, get_type_hints
+from dataclasses import dataclass
+from typing import Any, Generic, NoReturn, get_type_hints
 
 from kerasgen.base.errors import BadInputError, nearest
 from kerasgen.base.settings import (
@@ -27,7 +28,22 @@ _FLAG = re.compile(r"--\w[\w-]*(=|$)|-[a-zA-Z]\S*$")  # not a prompt such as "- 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def parse(
+@dataclass(frozen=True)
+class CommandLine(Generic[Settings]):
+    """What a command line says.
+
+    Attributes:
+        settings: filled from the flags, then the file of ``--config`` or the default one, then the defaults.
+        flags: the values that were given by flags, by the name of the setting.
+        config: the file that ``--config`` names; None where it names none.
+    """
+
+    settings: Settings
+    flags: dict[str, Any]
+    config: str | None
+
+
+def read(
     kind: type[Settings],
     prog: str,
     description: str,
@@ -36,8 +52,8 @@ def parse(
     positional: str | None = None,
     usage: str = "",
     by_size: str | None = None,
-) -> Settings:
-    """Fill `kind` from a command line: a flag beats the file of ``--config``, the file beats the default.
+) -> CommandLine[Settings]:
+    """Read a command line: a flag beats the file of ``--config``, the file beats the default.
 
     Args:
         kind: the dataclass; each of its fields becomes a flag.
@@ -65,10 +81,19 @@ def parse(
         given = parser.parse_args(flags)  # an unknown flag is told before its value, which seems to stand alone
         if default_file:
             parser.set_defaults(read_settings(kind, given.config))
-        values = parser.parse_args([*flags, *_with_flag(positional, alone, flags)]).as_dict()
+        said = [*flags, *_with_flag(positional, alone, flags)]
+        values = parser.parse_args(said).as_dict()
     except ArgumentError as error:
         raise BadInputError(_explained(str(error), kind)) from None
-    return kind(**{name: values[name] for name in about(kind)})
+    spoken = {word.split("=")[0].removeprefix("--").replace("-", "_") for word in said if word.startswith("--")}
+    settings = kind(**{name: values[name] for name in about(kind)})
+    named = {name: values[name] for name in about(kind) if {name, f"no_{name}"} & spoken}
+    return CommandLine(settings, named, given.config if "config" in spoken else None)
+
+
+def parse(kind: type[Settings], *arguments: Any, **more: Any) -> Settings:
+    """Return the settings alone that `read` reads, of the same arguments."""
+    return read(kind, *arguments, **more).settings
 
 
 def _parser(

@@ -85,7 +85,8 @@ def setting(
         otherwise: the value of ``--no-...``, and its help; the flag itself may then stand alone and means ``"yes"``.
         within: the values that it may have.
         identifies: whether another value makes another training, so that a run with it can't be resumed with this one;
-            or the key of the run's identity that the setting enters through (``"steps"``: it sets their number).
+            or the key of the run's identity that the setting enters through (``"steps"``: it sets their number); or
+            ``"given"``: it does where it has a value.
         card: whether a model's card gives the value, if it identifies a training.
         searchable: whether a sweep may search it; it then identifies a training, too.
     """
@@ -103,7 +104,8 @@ def about(kind: Any) -> dict[str, Setting]:
 
 def identity_of(settings: Any) -> dict[str, Any]:
     """Return the settings that tell one training from another, by name."""
-    return {name: getattr(settings, name) for name, one in about(settings).items() if one.identifies is True}
+    values = {name: (getattr(settings, name), one.identifies) for name, one in about(settings).items()}
+    return {name: value for name, (value, how) in values.items() if how is True or how == "given" and value is not None}
 
 
 def card_of(settings: Any) -> dict[str, Any]:
@@ -167,14 +169,22 @@ def read_settings(kind: type, file: str) -> dict[str, Any]:
 
 
 def settings_by_size(kind: type, file: str) -> set[str]:
-    """Return the names of the settings that the tables of a TOML file of ours set, by the size of a text."""
+    """Return the names of the settings that a table of ours sets, by the size of a text."""
+    return {name for _, values in read_rows(kind, file) for name in values}
 
-    def keys(value: Any) -> set[str]:
-        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        return {*(value if isinstance(value, dict) else ()), *(key for one in inner for key in keys(one))}
 
-    path = ours(Path(file))
-    return keys(tomllib.loads(path.read_text(encoding="utf-8"))) & {*about(kind)} if path.is_file() else set()
+def read_rows(kind: type, file: str) -> list[tuple[int | None, dict[str, Any]]]:
+    """Read a table of ours: settings by size.
+
+    Args:
+        kind: the dataclass.
+        file: a TOML file of ``[[rows]]``: ``up_to``, which the last row has not, and settings.
+
+    Returns:
+        The rows in their order: the largest size, None for any, and the settings.
+    """
+    rows = read_toml(file, ["rows"])["rows"]
+    return [(row.get("up_to"), _typed(kind, {key: row[key] for key in row if key != "up_to"})) for row in rows]
 
 
 def read_toml(file: str, known: list[str], flag: str = "--config") -> dict[str, Any]:

@@ -10,6 +10,9 @@ from kerasgen.text.corpora import Text
 from kerasgen.text.names import STOP, NameBatches, NameSplit, encode_names, read_names, split_names
 from kerasgen.text.vocab import CharVocab
 
+REPORTS = 25  # on the way
+LONGEST = 5e10  # floating-point operations from one report to the next: some 15 s at the most
+STEP = 5e5  # such operations take as long as all else of a step
 SHOWN = 8  # names of a sample: what the generator's smallest program but one makes at once
 
 
@@ -20,11 +23,14 @@ class NamesTask(Task):
         settings: those of ``python -m kerasgen.dino``.
         corpus: one name a line.
 
+    Attributes:
+        every: the steps from one report to the next.
+
     Raises:
         BadInputError: there are fewer than two different names, or one is too long.
     """
 
-    kind, COUNTED = "names", "names"
+    kind, COUNTED, VALIDATED = "names", "names", 2_000
     settings: NamesSettings
     split: NameSplit
     batches: NameBatches
@@ -45,7 +51,9 @@ class NamesTask(Task):
         self.published = notebook.PUBLISHED if settings.notebook_draws and corpus.name == "dinos" else {}
         self._marks = {"kind": self.kind, "stop": STOP, "lower_case": True}
         self._size = {"names": len(names), "distinct": len(self.known)}
-        self.units, self.learning_rate = settings.units, settings.learning_rate
+        self.units, self.learning_rate, self.patience = settings.units, settings.learning_rate, settings.patience
+        work = 6 * self.chars_per_step * settings.units * (settings.units + len(self.vocab)) + STEP
+        self.every = settings.sample_every or max(1, min(self.steps // REPORTS, int(LONGEST / work)))
 
     def epoch_ends(self, first: int = 0) -> list[int]:
         """Return the steps after which the notebook reports, and the last, which may be the end of a shorter epoch.
@@ -53,7 +61,7 @@ class NamesTask(Task):
         Args:
             first: the steps that the optimizer had behind it when the run began.
         """
-        return [first + end for end in notebook.report_steps(self.steps, self.settings.sample_every)]
+        return [first + end for end in notebook.report_steps(self.steps, self.every)]
 
     @property
     def first_smoothed_loss(self) -> float:

@@ -1,5 +1,6 @@
 """Prose: a text, and all that training on one needs."""
 
+import math
 from typing import Any
 
 from kerasgen.base import markdown
@@ -13,6 +14,9 @@ from kerasgen.text.windows import TextSplit, WindowBatches, split_text
 
 OPENING = "\n\n"  # what a poem of its own follows: a stanza has ended
 LENGTH = 400  # characters of a sample
+LONGEST = 1e12  # floating-point operations from one report to the next: some 15 s on two cores
+STEP = 1e8  # such operations take as long as all else of a step
+REPORTS = 40  # where passes are short
 START = "\n"  # stands before a text of prose: a line begins
 
 
@@ -37,7 +41,7 @@ class ProseTask(Task):
         BadInputError: the text is too short or has one character only, or one that is not in `vocab`.
     """
 
-    kind, COUNTED = "prose", "characters"
+    kind, COUNTED, VALIDATED = "prose", "characters", 100_000
     settings: ProseSettings
     split: TextSplit
     batches: WindowBatches
@@ -61,16 +65,22 @@ class ProseTask(Task):
         self._marks = {"kind": self.kind, "start": START, "lower_case": settings.lower_case}
         self._size = {"characters": len(corpus.text)}
         self.keeps_optimizer = settings.save_optimizer
-        self.units, self.learning_rate = settings.units, settings.learning_rate
+        self.units, self.learning_rate, self.patience = settings.units, settings.learning_rate, settings.patience
 
     def epoch_ends(self, first: int = 0) -> list[int]:
-        """Return the steps after which a pass over the text ends.
+        """Return the steps after which a pass over the text ends, several passes, or a part of one.
 
         Args:
             first: the steps that the optimizer had behind it when the run began.
         """
-        every = self.batches.steps_per_epoch
-        return list(range(first + every, first + self.steps + 1, every))
+        units, a_pass = self.settings.units, self.batches.steps_per_epoch
+        read = self.settings.batch_size * self.settings.seq_len
+        work = a_pass * (6 * read * units * (12 * units + len(self.vocab)) + STEP)
+        parts = min(a_pass, math.ceil(work / LONGEST))
+        together = max(1, min(math.ceil(self.steps / a_pass / REPORTS), int(LONGEST / work)))
+        every = a_pass * together / parts
+        ends = {a_pass, *(round(every * number) for number in range(1, math.ceil(self.steps / every)))}
+        return [first + end for end in sorted(ends | {self.steps}) if end <= self.steps]
 
     def build(self):
         """Make a new stacked LSTM, compiled with AdamW."""
@@ -106,16 +116,6 @@ class ProseTask(Task):
             keras_model, target=settings.target, recurrent_dropout=settings.recurrent_dropout, seed=settings.seed,
             fused=settings.computes_fused,
         )  # fmt: skip
-
-    def early_stopping(self):
-        """Return the callback that keeps the best weights by the validation part; None where there is none."""
-        from kerasgen.models.backend import keras
-
-        if not self.split.validation:
-            return None
-        return keras.callbacks.EarlyStopping(
-            "val_bits_per_char", mode="min", patience=self.settings.patience, restore_best_weights=True
-        )
 
     def card(self, generator, seconds: float) -> dict[str, Any]:
         """Return the card of a trained model; its size is its own, as it may be older than the settings."""

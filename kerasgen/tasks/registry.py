@@ -1,8 +1,9 @@
 """The kinds of models that there are: the one dispatch on the kind."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kerasgen.tasks.settings import NamesSettings, ProseSettings, TaskSettings
 
@@ -11,8 +12,11 @@ if TYPE_CHECKING:  # they import NumPy, which --help does not wait for
     from kerasgen.text.corpora import Text
 
 
+Own = TypeVar("Own", bound=TaskSettings)  # the settings of one kind
+
+
 @dataclass(frozen=True)
-class Kind:
+class Kind(Generic[Own]):
     """What belongs to one kind of model.
 
     Attributes:
@@ -20,28 +24,43 @@ class Kind:
         command: the command that trains one.
         settings: the class of that command's settings.
         task: where the class of its `Task` is.
-        config: the configuration that the command takes where ``--config`` names none.
+        config: the configuration of the known corpora, where ``--config`` names none.
+        by_size: the table of settings for other texts.
+        size: counts a text as that table does: distinct names, or characters.
         corpus: the known corpus that it takes where ``--data`` names none.
     """
 
     name: str
     command: str
-    settings: type[TaskSettings]
+    settings: type[Own]
     task: tuple[str, str]
     config: str
+    by_size: str
+    size: Callable[[str], int]
     corpus: str
 
 
-NAMES = Kind("names", "dino", NamesSettings, ("kerasgen.tasks.names", "NamesTask"), "configs/dino.toml", "dinos")
-PROSE = Kind(
-    "prose",
-    "shakespeare",
-    ProseSettings,
-    ("kerasgen.tasks.prose", "ProseTask"),
-    "configs/shakespeare.toml",
-    "shakespeare",
+NAMES = Kind(
+    name="names",
+    command="dino",
+    settings=NamesSettings,
+    task=("kerasgen.tasks.names", "NamesTask"),
+    config="configs/dino.toml",
+    by_size="configs/names_by_size.toml",
+    size=lambda text: len({name for line in text.split("\n") if (name := line.strip())}),
+    corpus="dinos",
 )
-KINDS = (NAMES, PROSE)
+PROSE = Kind(
+    name="prose",
+    command="shakespeare",
+    settings=ProseSettings,
+    task=("kerasgen.tasks.prose", "ProseTask"),
+    config="configs/shakespeare.toml",
+    by_size="configs/text_by_size.toml",
+    size=len,
+    corpus="shakespeare",
+)
+KINDS: tuple[Kind[Any], ...] = (NAMES, PROSE)
 
 
 def kind_of(settings: TaskSettings) -> Kind:

@@ -139,9 +139,14 @@ class NamesSettings(TaskSettings):
         "validation", "the tenth of the names that is held back and scored; both holds back two and scores the "
         "validation part", identifies=True,
     )  # fmt: skip
-    sample_every: int = setting(
-        2000, "after how many steps to show the loss and some names", within=at_least(1), identifies=True, card=False
-    )
+    patience: int | None = setting(
+        None, "stop after so many reports without a better validation score, and keep the best weights (default: make "
+        "all steps, and keep the last)", within=at_least(1), identifies="given",
+    )  # fmt: skip
+    sample_every: int | None = setting(
+        None, "after how many steps to report: the loss and some names (default: about 25 times, and every 15 s or so)",
+        within=at_least(1), identifies=True, card=False,
+    )  # fmt: skip
     notebook_draws: bool = setting(False, "draw the seven names on the way with the notebook's own random numbers")
 
     @property
@@ -230,7 +235,7 @@ class ProseSettings(TaskSettings):
         1.0, "the gradient of all weights together is scaled down to this norm", within=CLIP, searchable=True
     )
     patience: int = setting(
-        10, "stop after so many epochs without a better validation score", within=at_least(1), identifies=True
+        10, "stop after so many reports without a better validation score", within=at_least(1), identifies=True
     )
     holdout: Literal["validation", "test", "both", "none"] = setting(
         "validation", "what is held back from training: the last tenth for choosing the best epoch (validation) or for "

@@ -34,12 +34,14 @@ class Task(ABC):
         published: the losses that the course's notebook printed, by step, where this task reproduces them.
         keeps_optimizer: whether the optimizer's state is saved with the model.
         units: the size of a layer's state.
+        patience: the reports without a better validation score after which it stops; None for no early stopping.
         learning_rate: at its highest.
         small_loops_fused: whether XLA fuses small loops in this process; see `backend.fuse_small_loops`.
     """
 
     kind: ClassVar[str]
     COUNTED: ClassVar[str]  # what the card counts the scored part in
+    VALIDATED: ClassVar[int]  # of these, how many are scored after an epoch at the most
 
     settings: TaskSettings
     corpus: Text
@@ -54,6 +56,7 @@ class Task(ABC):
     published: dict[int, float] = {}
     keeps_optimizer: bool = True
     units: int
+    patience: int | None
     learning_rate: float
     small_loops_fused: bool = False
     _marks: dict[str, Any]  # what a generator must know of the model, and the card says first
@@ -62,7 +65,7 @@ class Task(ABC):
 
     @abstractmethod
     def epoch_ends(self, first: int = 0) -> list[int]:
-        """Return the steps after which an epoch, real or virtual, ends.
+        """Return the steps after which an epoch, real or virtual, ends, so that reports come at a steady pace.
 
         Args:
             first: the steps that the optimizer had behind it when the run began.
@@ -107,8 +110,14 @@ class Task(ABC):
         return TrainedGenerator(self.char_model(keras_model), self.vocab, dict(self._marks), self.known, place)
 
     def early_stopping(self):
-        """Return the Keras callback that stops early and keeps the best weights, or None."""
-        return None
+        """Return the callback that keeps the best weights by the validation part, or None."""
+        from kerasgen.models.backend import keras
+
+        if not self.split.validation or self.patience is None:
+            return None
+        return keras.callbacks.EarlyStopping(
+            "val_bits_per_char", mode="min", patience=self.patience, restore_best_weights=True
+        )
 
     @property
     def scored(self) -> tuple[str, Sequence[str]]:
@@ -124,10 +133,13 @@ class Task(ABC):
         return self._baseline
 
     def validate(self, generator) -> dict[str, float]:
-        """Score the validation part, for the logs of an epoch; where there is none, return nothing."""
+        """Score the validation part, or the beginning of a long one, for the logs of an epoch.
+
+        Where there is no validation part, return nothing.
+        """
         if not self.split.validation:
             return {}
-        score = self._score(generator, self.split.validation)
+        score = self._score(generator, self.split.validation[: self.VALIDATED])
         return {"val_nats_per_char": score.nats_per_char, "val_bits_per_char": score.bits_per_char}
 
     def card(self, generator, seconds: float) -> dict[str, Any]:

@@ -135,7 +135,7 @@ OUTSIDE = [
     ("init_seed", [-1, 2**32]), ("steps", [0, -5, 10**15]), ("epochs", [0]), ("batch_size", [0, 65_537]),
     ("learning_rate", [0.0, -1.0, ".inf", ".nan"]), ("momentum", [-0.1, 1.0, ".nan"]),
     ("recurrent_l2", [-0.1, ".nan", ".inf"]), ("clipvalue", [0.0, -5.0, ".nan"]),
-    ("shuffle_seed", [-1, 2**32]), ("sample_every", [0]),
+    ("shuffle_seed", [-1, 2**32]), ("sample_every", [0]), ("patience", [0]),
 ]  # fmt: skip
 
 

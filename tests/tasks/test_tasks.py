@@ -84,6 +84,37 @@ def test_the_length_of_a_training_of_prose():
     assert prose(epochs=1).epoch_ends() == [every]
 
 
+def test_names_are_reported_at_a_steady_pace_where_nobody_sets_one():
+    assert names(steps=2500).every == 100 and names(steps=3).epoch_ends() == [1, 2, 3]
+    task = names(steps=10**9, units=512)
+    assert 6 * task.chars_per_step * 512 * (512 + len(task.vocab)) * task.every <= 5e10
+
+
+def test_short_passes_are_reported_together_and_long_ones_in_parts():
+    every = prose().batches.steps_per_epoch
+    ends = prose(scratch_epochs=100).epoch_ends(7)
+    assert ends == [7 + every, *range(7 + 3 * every, 8 + 99 * every, 3 * every), 7 + 100 * every]
+    task = prose(LINES * 100, units=2048, scratch_epochs=2)
+    a_pass, ends = task.batches.steps_per_epoch, task.epoch_ends()
+    assert a_pass in ends and ends[-1] == 2 * a_pass and sorted(set(ends)) == ends and len(ends) > 4
+    longest = max(end - before for before, end in zip([0, *ends], ends, strict=False))
+    assert 6 * 12 * 2048**2 * 40 * (longest - 1) < 1e12
+
+
+def test_names_stop_early_where_a_patience_is_set():
+    assert names().early_stopping() is None and names(patience=3, holdout="none").early_stopping() is None
+    assert names(patience=3).early_stopping().patience == 3
+
+
+def test_a_report_scores_the_beginning_of_a_long_validation_part(monkeypatch):
+    seen = []
+    monkeypatch.setattr(ProseTask, "VALIDATED", 30)
+    monkeypatch.setattr(ProseTask, "_score", lambda task, generator, part: seen.append(part) or Score(np.ones(2)))
+    task = prose()
+    task.validate(None)
+    assert seen == [task.split.validation[:30]] and len(task.split.validation) > 30
+
+
 def test_the_characters_of_a_loss_and_of_a_step():
     task = names(batch_size=5, holdout="none")
     assert task.chars_per_loss == pytest.approx(sum(len(name) + 1 for name in NAMES) / len(NAMES))
