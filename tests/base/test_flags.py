@@ -79,14 +79,14 @@ def help_of(capsys):
 
 @pytest.fixture
 def by_size(tmp_path):
-    """A file of settings that follow the size of a text; how its tables are named is not the help's business."""
-    text = "[[size]]\nfrom = 1\nepochs = 9\n[size.settings]\nunits = 32\n[40]\nmomentum = 0.5\ncarry_state = true\n"
+    """A table of settings that follow the size of a text."""
+    text = "[[rows]]\nup_to = 9\nepochs = 9\nunits = 32\n[[rows]]\nmomentum = 0.5\ncarry_state = true\n"
     (tmp_path / "sizes.toml").write_text(text, encoding="utf-8")
     return str(tmp_path / "sizes.toml")
 
 
 def test_the_help_shows_the_values_that_will_be_used_and_where_they_come_from(help_of):
-    shown = help_of(by_size="configs/none_of_ours.toml")
+    shown = help_of()
     assert "the hidden state (default: 64, from configs/dino.toml) --rec" in shown
     assert "names each (default: 48000, from configs/dino.toml) --epochs N how many passes over" in shown
     assert "of SGD (default: 0.0) --clip" in shown and "instead of --steps --batch-size" in shown
