@@ -5,7 +5,7 @@ import math
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Settings = TypeVar("Settings", bound="DataclassInstance")
+WORKS = ("generating", "a new model", "fine-tuning")  # what a command may be asked for
 _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
@@ -61,6 +62,7 @@ class Setting:
     identifies: bool | str
     card: bool
     searchable: bool
+    effect: str
 
 
 def setting(
@@ -74,6 +76,7 @@ def setting(
     identifies: bool | str = False,
     card: bool = True,
     searchable: bool = False,
+    effect: str = "",
 ) -> Any:
     """Make a dataclass field that is also a flag and a key in TOML.
 
@@ -86,13 +89,17 @@ def setting(
         within: the values that it may have.
         identifies: whether another value makes another training, so that a run with it can't be resumed with this one;
             or the key of the run's identity that the setting enters through (``"steps"``: it sets their number); or
-            ``"given"``: it does where it has a value.
+            ``"given"``: it does where it has a value; or ``"fine-tuning"``: it does there.
         card: whether a model's card gives the value, if it identifies a training.
         searchable: whether a sweep may search it; it then identifies a training, too.
+        effect: where it has one: ``"always"``, in ``"training"``, in training a ``"new model"``, in ``"fine-tuning"``;
+            or it is a part of the ``"model"``, which is given to a new one and stays as it is in fine-tuning. Where
+            this is not said: in training if it identifies one, else always.
     """
+    effect = effect or ("training" if identifies or searchable else "always")
     spec = Setting(
         help=help, metavar=metavar, group=group, otherwise=otherwise, within=within,
-        identifies=identifies or searchable, card=card, searchable=searchable,
+        identifies=identifies or searchable, card=card, searchable=searchable, effect=effect,
     )  # fmt: skip
     return field(default=default, metadata={"setting": spec})
 
@@ -102,15 +109,40 @@ def about(kind: Any) -> dict[str, Setting]:
     return {item.name: item.metadata["setting"] for item in dataclasses.fields(kind)}
 
 
-def identity_of(settings: Any) -> dict[str, Any]:
+def identity_of(settings: Any, fine_tuning: bool = False) -> dict[str, Any]:
     """Return the settings that tell one training from another, by name."""
     values = {name: (getattr(settings, name), one.identifies) for name, one in about(settings).items()}
-    return {name: value for name, (value, how) in values.items() if how is True or how == "given" and value is not None}
+    return {
+        name: value
+        for name, (value, how) in values.items()
+        if how is True or how == "given" and value is not None or how == "fine-tuning" and fine_tuning
+    }
 
 
 def card_of(settings: Any) -> dict[str, Any]:
     """Return the settings that a model's card gives, by name."""
     return {name: value for name, value in identity_of(settings).items() if about(settings)[name].card}
+
+
+def check_effects(kind: Any, flags: Iterable[str], work: str) -> None:
+    """Raise BadInputError where a flag was given that has no effect in what was asked for.
+
+    Args:
+        kind: the settings class.
+        flags: the settings that were given.
+        work: ``"generating"``, ``"a new model"`` or ``"fine-tuning"``.
+    """
+    works = {
+        "always": WORKS, "training": WORKS[1:], "new model": WORKS[1:2], "fine-tuning": WORKS[2:], "model": WORKS[1:],
+    }  # fmt: skip
+    for name in flags:
+        effect = about(kind)[name].effect
+        if work not in works[effect]:
+            where = {"model": "training a new model", "new model": "training a new model"}.get(effect, effect)
+            raise BadInputError(
+                f"{flag_of(name)} has an effect in {where} only; what was asked for is {work}; leave it out, or see "
+                "--help"
+            )
 
 
 def searchable(kind: Any) -> list[str]:

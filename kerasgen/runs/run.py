@@ -103,7 +103,7 @@ def identity(task: "Task", origin: str = "") -> dict[str, Any]:
         origin: the hash of the model that the training begins with; nothing for a new one.
     """
     return {
-        "settings": {**identity_of(task.settings), "steps": task.steps},
+        "settings": {**identity_of(task.settings, bool(origin)), "steps": task.steps},
         "text": {"name": task.corpus.name, "sha256": task.corpus.sha256},
         "origin": origin,
     }

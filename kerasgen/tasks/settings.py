@@ -27,12 +27,13 @@ class TaskSettings:
     passes_key: ClassVar[str]
 
     data: str | None = setting(
-        None, "the text to learn: a file, or the name of a known corpus", metavar="FILE|NAME", identifies="text"
-    )
+        None, "the text to learn: a file, or the name of a known corpus", metavar="FILE|NAME", identifies="text",
+        effect="always",
+    )  # fmt: skip
     save_dir: str = setting("saved_models", "the folder to save the model in, as my-<corpus>.keras", metavar="DIR")
     model: str | None = setting(
         None, "generate with this .keras file and train nothing; with --epochs, prose fine-tunes it (default: your own "
-        "model of that --data, else ours)", metavar="FILE", identifies="origin",
+        "model of that --data, else ours)", metavar="FILE", identifies="origin", effect="always",
     )  # fmt: skip
     sample_only: bool = setting(False, "generate with a trained model; train nothing")
     num_samples: int = setting(10, "how many texts to generate", group="generating", within=at_least(1))
@@ -47,17 +48,22 @@ class TaskSettings:
     resume: str | None = setting(
         None, "resume an unfinished run or fail; without the flag, one with the same settings and text is resumed",
         metavar="RUN", group="what is kept",
-        otherwise=("no", "start over; an unfinished run with the same settings and text is removed"),
+        otherwise=("no", "start over; an unfinished run with the same settings and text is removed"), effect="training",
     )  # fmt: skip
-    log_dir: str = setting("logs", "the folder for the logs of trainings, for TensorBoard", metavar="DIR")
-    log: bool = setting(True, "log the training and draw curves.png; --no-log does neither")
+    log_dir: str = setting(
+        "logs", "the folder for the logs of trainings, for TensorBoard", metavar="DIR", effect="training"
+    )
+    log: bool = setting(True, "log the training and draw curves.png; --no-log does neither", effect="training")
     seed: int = setting(
-        0, "the same seed gives the same model and the same texts", group="computing", within=SEED, identifies=True
+        0, "the same seed gives the same model and the same texts", group="computing", within=SEED, identifies=True,
+        effect="always",
+    )  # fmt: skip
+    device: Literal["auto", "cpu", "gpu", "tpu"] = setting(
+        "auto", "where to compute", identifies=True, card=False, effect="always"
     )
-    device: Literal["auto", "cpu", "gpu", "tpu"] = setting("auto", "where to compute", identifies=True, card=False)
     dtype: Literal["float32", "float64", "mixed_bfloat16", "mixed_float16"] = setting(
-        "float32", "the precision", identifies=True
-    )
+        "float32", "the precision", identifies=True, effect="model",
+    )  # fmt: skip
     fused: bool = setting(
         True, "train with kerasgen's own loops over time; --no-fused takes Keras' layers, as a GPU does (cuDNN)",
         identifies=True, card=False,
@@ -96,23 +102,31 @@ class NamesSettings(TaskSettings):
     max_length: int = setting(50, "the most letters of a generated name", within=between(1, 100_000))
     unique: bool = setting(False, "never the same generated name twice")
     novel_only: bool = setting(False, "only names that are not in the list that the model learned")
-    units: int = setting(50, "the size of the hidden state", group="the model", within=UNITS, searchable=True)
+    units: int = setting(
+        50, "the size of the hidden state", group="the model", within=UNITS, searchable=True, effect="model"
+    )
     recurrent_dropout: float = setting(
-        0.0, "the share of the hidden state that is dropped, one mask a name", within=SHARE, searchable=True
-    )
+        0.0, "the share of the hidden state that is dropped, one mask a name", within=SHARE, searchable=True,
+        effect="model",
+    )  # fmt: skip
     recurrent_l2: float = setting(
-        0.0, "the penalty on the recurrent kernel: this times its sum of squares", within=NOT_NEGATIVE, searchable=True
+        0.0, "the penalty on the recurrent kernel: this times its sum of squares", within=NOT_NEGATIVE,
+        searchable=True, effect="model",
+    )  # fmt: skip
+    carry_state: bool = setting(
+        False, "start a name with the last hidden state of the one before it", searchable=True, effect="model"
     )
-    carry_state: bool = setting(False, "start a name with the last hidden state of the one before it", searchable=True)
     init: Literal["keras", "normal"] = setting(
-        "normal", "initial weights: Keras' own, or the notebook's normal draws", searchable=True
-    )
+        "normal", "initial weights: Keras' own, or the notebook's normal draws", searchable=True, effect="new model",
+    )  # fmt: skip
     init_scale: float = setting(
-        0.01, "the standard deviation of the notebook's normal draws", within=POSITIVE, searchable=True
-    )
+        0.01, "the standard deviation of the notebook's normal draws", within=POSITIVE, searchable=True,
+        effect="new model",
+    )  # fmt: skip
     init_seed: int | None = setting(
-        None, "the seed of the initial weights (default: that of --seed)", within=SEED, searchable=True
-    )
+        None, "the seed of the initial weights (default: that of --seed)", within=SEED, searchable=True,
+        effect="new model",
+    )  # fmt: skip
     steps: int = setting(
         35_000, "how many training steps, of --batch-size names each", group="training",
         within=between(1, 10**9), identifies="steps",
@@ -120,13 +134,19 @@ class NamesSettings(TaskSettings):
     epochs: int | None = setting(
         None, "how many passes over the list, instead of --steps", within=EPOCHS, identifies="steps"
     )
-    batch_size: int = setting(1, "how many names a step learns from, side by side", within=BATCH_SIZE, searchable=True)
+    batch_size: int = setting(
+        1, "how many names a step learns from, side by side", within=BATCH_SIZE, searchable=True, effect="model"
+    )
     learning_rate: float = setting(
-        0.01, "the learning rate of SGD, at its start", within=LEARNING_RATE, searchable=True
-    )
+        0.01, "the learning rate of SGD, at its start", within=LEARNING_RATE, searchable=True, effect="new model",
+    )  # fmt: skip
+    next_learning_rate: float = setting(
+        0.003, "the constant learning rate of fine-tuning", within=POSITIVE, identifies="fine-tuning",
+        effect="fine-tuning",
+    )  # fmt: skip
     schedule: Literal["constant", "linear", "cosine"] = setting(
-        "constant", "how the learning rate falls to zero", searchable=True
-    )
+        "constant", "how the learning rate falls to zero", searchable=True, effect="new model",
+    )  # fmt: skip
     momentum: float = setting(0.0, "the momentum of SGD", within=SHARE, searchable=True)
     clipvalue: float = setting(
         5.0, "every element of the gradient is clipped to between minus this and this", within=CLIP, searchable=True
@@ -147,7 +167,9 @@ class NamesSettings(TaskSettings):
         None, "after how many steps to report: the loss and some names (default: about 25 times, and every 15 s or so)",
         within=at_least(1), identifies=True, card=False,
     )  # fmt: skip
-    notebook_draws: bool = setting(False, "draw the seven names on the way with the notebook's own random numbers")
+    notebook_draws: bool = setting(
+        False, "draw the seven names on the way with the notebook's own random numbers", effect="training"
+    )
 
     @property
     def sampling(self) -> Sampling:
@@ -190,46 +212,51 @@ class ProseSettings(TaskSettings):
         "replace", "what to do with a character of the prompt that the model never saw: replace takes the nearest known"
     )
     units: int = setting(
-        128, "the size of each of the two LSTM layers", group="the model", within=UNITS, searchable=True
-    )
+        128, "the size of each of the two LSTM layers", group="the model", within=UNITS, searchable=True,
+        effect="model",
+    )  # fmt: skip
     dropout: float = setting(
-        0.5, "the share of each layer's output that is dropped in training", within=SHARE, searchable=True
-    )
+        0.5, "the share of each layer's output that is dropped in training", within=SHARE, searchable=True,
+        effect="model",
+    )  # fmt: skip
     recurrent_dropout: float = setting(
         0.0, "the share of the states that is dropped before the recurrent kernels", within=SHARE, searchable=True
     )
-    lower_case: bool = setting(True, "learn and write lower case only; prompts are folded", identifies=True)
-    epochs: int | None = setting(
-        None,
-        "train for so many passes: fine-tune the model that would answer",
-        group="training",
-        within=EPOCHS,
-        identifies=True,
+    lower_case: bool = setting(
+        True, "learn and write lower case only; prompts are folded", identifies=True, effect="model"
     )
+    epochs: int | None = setting(
+        None, "train for so many passes: fine-tune the model that would answer", group="training", within=EPOCHS,
+        identifies=True,
+    )  # fmt: skip
     from_scratch: bool = setting(
         False, "train a new model instead of fine-tuning the one that would answer", identifies=True
     )
     scratch_epochs: int = setting(
-        20, "how many passes a new model takes, without --epochs", within=at_least(1), identifies=True
+        20, "how many passes a new model takes, without --epochs", within=at_least(1), identifies=True,
+        effect="new model",
+    )  # fmt: skip
+    seq_len: int = setting(
+        40, "how many characters a window has", within=between(1, 4096), searchable=True, effect="model"
     )
-    seq_len: int = setting(40, "how many characters a window has", within=between(1, 4096), searchable=True)
     stride: int | None = setting(
         None, "characters from one window to the next (default: end to end, from a new offset each pass)",
-        within=at_least(1), searchable=True,
+        within=at_least(1), searchable=True, effect="model",
     )  # fmt: skip
     target: Literal["every", "next"] = setting(
-        "every", "learn to predict at every position, or at a window's end only", searchable=True
-    )
+        "every", "learn to predict at every position, or at a window's end only", searchable=True, effect="model",
+    )  # fmt: skip
     batch_size: int = setting(128, "how many windows a step learns from", within=BATCH_SIZE, searchable=True)
     learning_rate: float = setting(
-        0.002, "the highest learning rate of AdamW, for a new model", within=LEARNING_RATE, searchable=True
-    )
+        0.002, "the highest learning rate of AdamW, for a new model", within=LEARNING_RATE, searchable=True,
+        effect="new model",
+    )  # fmt: skip
     next_learning_rate: float = setting(
-        0.0005, "the constant learning rate of fine-tuning", within=POSITIVE, identifies=True
-    )
+        0.0005, "the constant learning rate of fine-tuning", within=POSITIVE, identifies=True, effect="fine-tuning",
+    )  # fmt: skip
     schedule: Literal["constant", "cosine"] = setting(
-        "constant", "how the learning rate falls to zero", searchable=True
-    )
+        "constant", "how the learning rate falls to zero", searchable=True, effect="new model",
+    )  # fmt: skip
     weight_decay: float = setting(0.0, "the weight decay of AdamW", within=SHARE, searchable=True)
     clipnorm: float = setting(
         1.0, "the gradient of all weights together is scaled down to this norm", within=CLIP, searchable=True
@@ -242,7 +269,9 @@ class ProseSettings(TaskSettings):
         "one score at the end (test); both holds back two tenths, chooses by the first and never looks at the last",
         identifies=True,
     )  # fmt: skip
-    save_optimizer: bool = setting(True, "save the optimizer's state, too, so that fine-tuning starts smoothly")
+    save_optimizer: bool = setting(
+        True, "save the optimizer's state, too, so that fine-tuning starts smoothly", effect="training"
+    )
 
     def with_epochs(self, epochs: int) -> Self:
         """Return the settings of a new model that is trained for `epochs` passes over the text."""

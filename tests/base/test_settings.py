@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kerasgen.base.errors import BadInputError, KerasgenError, MissingFileError
 from kerasgen.base.flags import parse as parse_flags
+from kerasgen.base.settings import check_effects
 from kerasgen.tasks.settings import NamesSettings, ProseSettings
 from tests.conftest import ROOT
 
@@ -136,6 +137,7 @@ OUTSIDE = [
     ("learning_rate", [0.0, -1.0, ".inf", ".nan"]), ("momentum", [-0.1, 1.0, ".nan"]),
     ("recurrent_l2", [-0.1, ".nan", ".inf"]), ("clipvalue", [0.0, -5.0, ".nan"]),
     ("shuffle_seed", [-1, 2**32]), ("sample_every", [0]), ("patience", [0]),
+    ("next_learning_rate", [0.0, ".inf", ".nan"]),
 ]  # fmt: skip
 
 
@@ -231,3 +233,28 @@ def test_python_callers_get_the_ordinary_kinds():
         NamesSettings(units=0)
     with pytest.raises(FileNotFoundError):
         parse("--config", str(Path("no") / "where.toml"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "work"),
+    [
+        (["temperature", "seed", "data"], "generating"), (["units", "learning_rate", "epochs"], "a new model"),
+        (["units", "epochs", "next_learning_rate", "log"], "fine-tuning"), ([], "generating"),
+    ],
+)  # fmt: skip
+def test_flags_that_have_an_effect_are_taken(flags, work):
+    check_effects(NamesSettings, flags, work)
+
+
+@pytest.mark.parametrize(
+    ("flag", "work", "where"),
+    [
+        ("epochs", "generating", "training"), ("no_log", "generating", "training"),
+        ("units", "generating", "training a new model"), ("learning_rate", "fine-tuning", "training a new model"),
+        ("next_learning_rate", "a new model", "fine-tuning"),
+    ],
+)  # fmt: skip
+def test_a_flag_without_an_effect_is_refused(flag, work, where):
+    name = flag.removeprefix("no_")
+    with pytest.raises(BadInputError, match=f"--{name.replace('_', '-')} has an effect in {where} only; .* is {work};"):
+        check_effects(NamesSettings, ["seed", name], work)
