@@ -55,7 +55,7 @@ def generate(settings: NamesSettings) -> None:
 
 def learn(given: flags.CommandLine[NamesSettings], command: str) -> None:
     """Learn a list of names, show how it goes, save the model, and invent names with it; `command` asked for that."""
-    corpus = corpora.read(given.settings.data, default=NAMES.corpus)
+    corpus = corpora.read(given.settings.data, NAMES.corpus, given.settings.column)
     if corpus.note:
         console.note(corpus.note)
     settings = folded(settings_for(NAMES, corpus, given.flags, given.config))
@@ -80,7 +80,7 @@ def find_model(settings: NamesSettings) -> Path:
     """
     if settings.model:
         return Path(settings.model)
-    own = store.own(settings.save_dir, corpora.names(settings.data, NAMES.corpus))
+    own = store.own(settings.save_dir, corpora.names(settings.data, NAMES.corpus, settings.column))
     if not own and settings.data and settings.data not in corpora.KNOWN:
         raise MissingFileError(
             f"--sample-only needs a model that has learned --data; there is none of {settings.data!r} in "

@@ -16,6 +16,7 @@ from kerasgen.tasks.settings import ProseSettings
 from kerasgen.tasks.sizes import settings_for
 from kerasgen.text import corpora
 from kerasgen.text.folding import Folding
+from kerasgen.text.sources import STANDARD_INPUT
 from kerasgen.text.vocab import CharVocab
 
 TEMPERATURES = (0.2, 0.5, 1.0, 1.2)  # of the samples after an epoch
@@ -57,8 +58,12 @@ def is_unlearned(settings: ProseSettings) -> bool:
 
 def read_prompt(settings: ProseSettings, trains: bool) -> str:
     """Return what to continue: what the command was given, what comes through a pipe, or what the user types."""
-    prompt = settings.prompt
-    if prompt is None and not trains and piped():
+    prompt, taken = settings.prompt, STANDARD_INPUT in corpora.each(settings.data)
+    if taken and prompt == "-":
+        raise BadInputError(
+            "standard input is read once; received --data - and --prompt -; name a file for one of them"
+        )
+    if prompt is None and not trains and not taken and piped():
         console.note("reading the prompt from standard input", settings.quiet)
         prompt = "-"
     if prompt is None:
@@ -109,7 +114,7 @@ def find_model(settings: ProseSettings) -> Path:
 
 def own_model(settings: ProseSettings) -> Path | None:
     """Return the user's own model of that ``--data``, or None."""
-    return store.own(settings.save_dir, corpora.names(settings.data, PROSE.corpus))
+    return store.own(settings.save_dir, corpora.names(settings.data, PROSE.corpus, settings.column))
 
 
 def load(settings: ProseSettings, prompt: str):
@@ -161,8 +166,7 @@ def novelty(written: list[str], card: dict, settings: ProseSettings) -> str:
     from kerasgen.metrics.novelty import copying, mean_copying, unmeasured
 
     data = card.get("data", {})
-    given = settings.data and settings.data not in corpora.KNOWN and Path(settings.data).is_file()
-    corpus = corpora.read(settings.data, "") if given else corpora.at_hand(data.get("name", ""))
+    corpus = corpora.again(settings.data, PROSE.corpus, settings.column) or corpora.at_hand(data.get("name", ""))
     if corpus is None or corpus.sha256 != data.get("sha256"):
         return "novelty: unavailable, since the text that was learned is not on this machine"
     learned = corpus.text.lower() if card.get("lower_case") else corpus.text
@@ -200,7 +204,7 @@ def learn(given: flags.CommandLine[ProseSettings], prompt: str, command: str):
         prompt: what is to be continued afterwards.
         command: what asked for this.
     """
-    corpus = corpora.read(given.settings.data, default=PROSE.corpus)
+    corpus = corpora.read(given.settings.data, PROSE.corpus, given.settings.column)
     if corpus.note:
         console.note(corpus.note)
     settings = settings_for(PROSE, corpus, given.flags, given.config)

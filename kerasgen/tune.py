@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None, trainer: Callable[["Task"], Any] | N
         trainer: makes what trains a trial; None for `kerasgen.tuning.trials.Trainer`.
     """
     kind, settings = read_arguments(sys.argv[1:] if argv is None else list(argv))
-    corpus = read_corpus(settings.data, kind.corpus)
+    corpus = read_corpus(settings.data, kind.corpus, settings.column)
     if corpus.note:
         console.note(corpus.note)
     base = base_settings(kind, corpus, settings)

@@ -1,11 +1,13 @@
 """The command line of settings: each field is a flag, and one of them may stand without its flag."""
 
+import os
 import re
 import sys
 from argparse import RawDescriptionHelpFormatter
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Generic, NoReturn, get_type_hints
 
 from kerasgen.base.errors import BadInputError, nearest
@@ -18,6 +20,7 @@ from kerasgen.base.settings import (
     plain_type,
     read_settings,
     settings_by_size,
+    several,
     type_words,
 )
 from kerasgen.base.version import __version__
@@ -74,15 +77,19 @@ def read(
 
     words = sys.argv[1:] if argv is None else argv
     _check_decoded(words)
-    flags, alone = _parted(kind, words)
+    flags, alone = _parted(kind, words, positional)
+    many = _given_often(kind, flags)
     told = _defaults(kind, _config(flags), default_file, by_size) if {"-h", "--help"} & {*flags} else {}
     parser = _parser(kind, prog, description, default_file, positional, usage, told)
     try:
         given = parser.parse_args(flags)  # an unknown flag is told before its value, which seems to stand alone
         if default_file:
-            parser.set_defaults(read_settings(kind, given.config))
+            from_file = read_settings(kind, given.config)
+            several_there = {name: value for name, value in from_file.items() if isinstance(value, tuple)}
+            parser.set_defaults({name: value for name, value in from_file.items() if name not in several_there})
+            many = several_there | many
         said = [*flags, *_with_flag(positional, alone, flags)]
-        values = parser.parse_args(said).as_dict()
+        values = {**parser.parse_args(said).as_dict(), **many}
     except ArgumentError as error:
         raise BadInputError(_explained(str(error), kind)) from None
     spoken = {word.split("=")[0].removeprefix("--").replace("-", "_") for word in said if word.startswith("--")}
@@ -219,11 +226,28 @@ def _with_flag(positional: str | None, alone: list[str], flags: list[str]) -> li
     return [f"{flag}={alone[0]}"]
 
 
-def _parted(kind: type, words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Part the flags with their values, and hyphens for underscores, from what stands alone: all after ``--``, too."""
+def _given_often(kind: type, flags: list[str]) -> dict[str, Any]:
+    """Return the settings that may have several values and are given, with all of them."""
+    found: dict[str, list[str]] = {}
+    for flag, after in pairwise([*flags, ""]):
+        before, equals, value = flag.partition("=")
+        if before in {flag_of(name) for name, one in about(kind).items() if one.many} and (equals or after):
+            found.setdefault(before[2:].replace("-", "_"), []).append(value if equals else after)
+    return {name: several(values) for name, values in found.items()}
+
+
+def _parted(kind: type, words: Sequence[str], positional: str | None) -> tuple[list[str], list[str]]:
+    """Part the flags with their values, and hyphens for underscores, from what stands alone: all after ``--``, too.
+
+    Several words after a flag that may have several values are all its own, unless one may stand alone.
+
+    Raises:
+        BadInputError: what stands alone after such a flag is a file, and may have been meant as one of its values.
+    """
     hints = get_type_hints(kind)
     switches = [flag_of(name) for name in about(kind) if hints[name] is bool]
     bare = {"-h", "--help", "--version", *switches, *(flag_of(f"no_{name}") for name in about(kind))}
+    many = {flag_of(name) for name, one in about(kind).items() if one.many}
     left = deque(words)
     flags: list[str] = []
     alone: list[str] = []
@@ -236,9 +260,20 @@ def _parted(kind: type, words: Sequence[str]) -> tuple[list[str], list[str]]:
             alone.append(word)
             continue
         flags.append(_kebab(word))
-        takes = flags[-1] not in bare and "=" not in word
+        flag = flags[-1].partition("=")[0]
+        takes = flag not in bare and "=" not in word
         if takes and left and left[0] != "--" and not _FLAG.match(left[0]):
             flags.append(left.popleft())
+        while flag in many and left and left[0] != "--" and not _FLAG.match(left[0]):
+            if positional is None:
+                flags += [flag, left.popleft()]
+            elif os.path.isfile(left[0]):
+                raise BadInputError(
+                    f"{flag} takes one value, and what stands alone is the {positional}, yet {left[0]!r} is a file; "
+                    f"give {flag} again for each file, or --{positional} for the {positional}"
+                )
+            else:
+                break
     return flags, alone
 
 

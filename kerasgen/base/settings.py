@@ -5,7 +5,7 @@ import math
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -63,6 +63,7 @@ class Setting:
     card: bool
     searchable: bool
     effect: str
+    many: bool
 
 
 def setting(
@@ -77,6 +78,7 @@ def setting(
     card: bool = True,
     searchable: bool = False,
     effect: str = "",
+    many: bool = False,
 ) -> Any:
     """Make a dataclass field that is also a flag and a key in TOML.
 
@@ -95,11 +97,12 @@ def setting(
         effect: where it has one: ``"always"``, in ``"training"``, in training a ``"new model"``, in ``"fine-tuning"``;
             or it is a part of the ``"model"``, which is given to a new one and stays as it is in fine-tuning. Where
             this is not said: in training if it identifies one, else always.
+        many: whether several values may be given, as a tuple: the flag more than once, a list in TOML.
     """
     effect = effect or ("training" if identifies or searchable else "always")
     spec = Setting(
         help=help, metavar=metavar, group=group, otherwise=otherwise, within=within,
-        identifies=identifies or searchable, card=card, searchable=searchable, effect=effect,
+        identifies=identifies or searchable, card=card, searchable=searchable, effect=effect, many=many,
     )  # fmt: skip
     return field(default=default, metadata={"setting": spec})
 
@@ -243,11 +246,14 @@ def read_toml(file: str, known: list[str], flag: str = "--config") -> dict[str, 
 def _typed(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Check values against the types of their fields: a float may be given as an int, a text as a path."""
     hints = get_type_hints(kind)
-    return {name: _of_type(name, hints[name], value) for name, value in values.items()}
+    many = {name for name, one in about(kind).items() if one.many}
+    return {name: _of_type(name, hints[name], value, name in many) for name, value in values.items()}
 
 
-def _of_type(name: str, hint: Any, value: Any) -> Any:
+def _of_type(name: str, hint: Any, value: Any, many: bool = False) -> Any:
     plain = plain_type(hint)
+    if many and isinstance(value, list | tuple) and value:
+        return several([_of_type(name, hint, one) for one in value])
     if value is None and type(None) in get_args(hint):
         return None
     if plain is str and isinstance(value, os.PathLike):
@@ -259,6 +265,12 @@ def _of_type(name: str, hint: Any, value: Any) -> Any:
         received = repr(value) if isinstance(value, str) else value  # a date as it is written in TOML
         raise BadInputError(f"{flag_of(name)} must be {type_words(hint)}; received {received}")
     return value
+
+
+def several(values: Sequence[str]) -> str | tuple[str, ...]:
+    """Return the value of a setting that may have several: each once, and one alone as it is."""
+    each = tuple(dict.fromkeys(values))
+    return each if len(each) > 1 else each[0]
 
 
 def choices(hint: Any) -> tuple[str, ...]:

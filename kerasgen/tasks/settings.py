@@ -26,9 +26,14 @@ class TaskSettings:
 
     passes_key: ClassVar[str]
 
-    data: str | None = setting(
-        None, "the text to learn: a file, or the name of a known corpus", metavar="FILE|NAME", identifies="text",
-        effect="always",
+    data: str | tuple[str, ...] | None = setting(
+        None, "the text to learn: a file, also packed with gzip; several, by the flag again for each; a pattern in "
+        "quotes, a folder of .txt files, - for standard input; or the name of a known corpus", metavar="FILE|NAME",
+        identifies="text", effect="always", many=True,
+    )  # fmt: skip
+    column: str | None = setting(
+        None, "the column to take where --data is a table: its name in the first row, or its number from 1 (0 takes "
+        "whole lines)", metavar="NAME|N", identifies="text", effect="always",
     )  # fmt: skip
     save_dir: str = setting("saved_models", "the folder to save the model in, as my-<corpus>.keras", metavar="DIR")
     model: str | None = setting(

@@ -1,12 +1,13 @@
 """Find and read the text to learn from."""
 
-import stat
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kerasgen.base.errors import BadInputError, FailedError, MissingFileError, nearest, reason
+from kerasgen.base.errors import BadInputError, FailedError, KerasgenError
 from kerasgen.base.files import bundled, sha256
+from kerasgen.text import sources, tables
 from kerasgen.text.known import KNOWN, fetch, local
 
 
@@ -15,9 +16,9 @@ class Text:
     r"""A text that was read.
 
     Attributes:
-        name: the corpus' name or the file's stem, for the names of models.
+        name: the corpus' name or the file's stem, say, for the names of models.
         text: the characters, with ``\n`` at the line ends, accents composed (NFC), and no byte order mark.
-        sha256: the hash of the file's bytes.
+        sha256: the hash of the file's bytes, unpacked; of the text, where it comes from several files or from a column.
         note: one line that the user should see, or nothing.
     """
 
@@ -27,35 +28,87 @@ class Text:
     note: str = ""
 
 
-def read(data: str | None, default: str) -> Text:
-    """Read a file or a known corpus.
+def read(data: str | Sequence[str] | None, default: str, column: str | None = None) -> Text:
+    """Read the user's own text, or a known corpus.
 
     A known corpus is looked for in ``KERASGEN_MIRROR`` (a folder or an address), in the cache (``data/`` in a
     checkout, else the user's cache folder; ``KERASGEN_CACHE`` names another), and at its own address.
 
     Args:
-        data: a path or the name of a known corpus; None for `default`, where a bundled text steps in for a corpus that
-            can't be had.
-        default: the name of the known corpus to read where `data` is None.
+        data: what `kerasgen.text.sources.contents` takes, or the name of a known corpus; several are joined, with a
+            blank line between. None for `default`, where a bundled text steps in for a corpus that can't be had.
+        default: the name of the known corpus to read where `data` is None; a text of the user's is of its kind, a list
+            or prose.
+        column: the name or the number of a column, where the text is a table; ``"0"`` for whole lines.
 
     Raises:
         MissingFileError: there is no such file or known corpus.
-        BadInputError: it is a folder, empty, binary or not UTF-8.
+        BadInputError: it is empty, binary or not UTF-8, has no such column, or is a list that looks like a table.
         FailedError: the known corpus was asked for by name and can't be had.
     """
-    if data == "":
+    given = each(data)
+    if "" in given:
         raise BadInputError("--data must name a file or a known corpus; received ''")
-    if data is not None and data not in KNOWN:
-        return _text(Path(data).stem, _bytes(Path(data)), data)
-    name = data or default
+    if len(given) == 1 and given[0] in KNOWN and not column:
+        content, note = _named(given[0])
+        return _of_bytes(given[0], content, given[0], note)
+    if given:
+        return _joined(given, default, column)
+    if column:
+        raise BadInputError(f"--column needs the table that --data names; received {column!r} and no --data")
     try:
-        content, note = fetch(name)
-        return _text(name, content, name, note)
+        content, note = fetch(default)
+        return _of_bytes(default, content, default, note)
     except FailedError as error:
-        if data is not None:
-            raise FailedError(f"{error}; name a file of your own, or leave --data out for a bundled text") from error
-        path = bundled(KNOWN[name].fallback)
-        return _text(path.stem, _bytes(path), path.name, f"{error}; going on with the bundled {path.name}")
+        path = bundled(KNOWN[default].fallback)
+        note = f"{error}; going on with the bundled {path.name}"
+        return _of_bytes(path.stem, path.read_bytes(), path.name, note)
+
+
+def again(data: str | Sequence[str] | None, default: str, column: str | None = None) -> Text | None:
+    """Read the user's own text once more, as `read` did; None where that can't be done, or `data` is none."""
+    given = each(data)
+    try:
+        own = given and not (len(given) == 1 and given[0] in KNOWN)
+        return read(given, default, column) if own and sources.comes_again(given) else None
+    except (KerasgenError, OSError):
+        return None
+
+
+def _joined(given: Sequence[str], default: str, column: str | None) -> Text:
+    """Read texts of the user's and join them."""
+    is_list = KNOWN[default].is_list
+    contents, notes = [], []
+    for source in given:
+        if source in KNOWN:
+            content, note = _named(source)
+            contents.append((source, content))
+            notes.append(note)
+        else:
+            contents += sources.contents(source)
+    texts = []
+    for source, content in contents:
+        text, note = _decoded(content, source), ""
+        if column and column != tables.WHOLE_LINES:
+            text, note = tables.column(text, column, source, not is_list)
+        elif is_list and not column and source not in KNOWN:
+            note = tables.check_list(text, source)
+        texts.append(text)
+        notes.append(note)
+    name, note = sources.name(given, column), "; ".join(filter(None, notes))
+    if len(texts) == 1:
+        as_it_is = column in (None, tables.WHOLE_LINES)
+        return _of_text(name, texts[0], contents[0][0], contents[0][1] if as_it_is else None, note)
+    parts = [text.strip("\n") for text in texts if text.strip()]
+    return _of_text(name, "\n\n".join(parts) + "\n" if parts else "", name, None, note)
+
+
+def _named(name: str) -> tuple[bytes, str]:
+    """Return the bytes of a known corpus that was asked for by name, and a note."""
+    try:
+        return fetch(name)
+    except FailedError as error:
+        raise FailedError(f"{error}; name a file of your own, or leave --data out for a bundled text") from error
 
 
 def is_known(text: Text) -> bool:
@@ -73,14 +126,20 @@ def of_text(name: str, text: str) -> Text:
         BadInputError: it is blank, or has a NUL character or half of a surrogate pair.
     """
     try:
-        return _text(name, text.encode("utf-8"), "the text")
+        return _of_bytes(name, text.encode("utf-8"), "the text")
     except UnicodeEncodeError as error:
         raise BadInputError(f"a text must be valid Unicode; character {error.start + 1} is a surrogate") from None
 
 
-def names(data: str | None, default: str) -> list[str]:
+def each(data: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the sources that ``--data`` names, in their order."""
+    return (data,) if isinstance(data, str) else tuple(data or ())
+
+
+def names(data: str | Sequence[str] | None, default: str, column: str | None = None) -> list[str]:
     """Return the names that the text of `data` may have: with None, that of the known corpus or of its stand-in."""
-    return [Path(data).stem] if data else [default, Path(KNOWN[default].fallback).stem]
+    given = each(data)
+    return [sources.name(given, column)] if given else [default, Path(KNOWN[default].fallback).stem]
 
 
 def at_hand(name: str) -> Text | None:
@@ -90,26 +149,23 @@ def at_hand(name: str) -> Text | None:
     """
     if name in KNOWN:
         content, _ = local(KNOWN[name])
-        return _text(name, content, name) if content else None
+        return _of_bytes(name, content, name) if content else None
     path = {Path(corpus.fallback).stem: bundled(corpus.fallback) for corpus in KNOWN.values()}.get(name)
-    return _text(name, _bytes(path), name) if path and path.is_file() else None
+    return _of_bytes(name, path.read_bytes(), name) if path and path.is_file() else None
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        if stat.S_ISCHR(path.stat().st_mode):
-            raise BadInputError(f"--data must name a file; {str(path)!r} is a device")  # /dev/zero never ends
-        return path.read_bytes()
-    except IsADirectoryError:
-        raise BadInputError(f"--data must name a file; {str(path)!r} is a folder; name a text file in it") from None
-    except (FileNotFoundError, NotADirectoryError):
-        hint = nearest(str(path), list(KNOWN)) or f"; the known corpora are {' and '.join(KNOWN)}"
-        raise MissingFileError(f"--data must name a file or a known corpus; there is no {str(path)!r}{hint}") from None
-    except (OSError, ValueError) as error:
-        raise BadInputError(f"--data must name a readable file; {str(path)!r} can't be read: {reason(error)}") from None
+def _of_bytes(name: str, content: bytes, source: str, note: str = "") -> Text:
+    return _of_text(name, _decoded(content, source), source, content, note)
 
 
-def _text(name: str, content: bytes, source: str, note: str = "") -> Text:
+def _of_text(name: str, text: str, source: str, content: bytes | None, note: str) -> Text:
+    """Make a `Text`, known by its bytes where it is a file's as it is."""
+    if not text.strip():
+        raise BadInputError(f"a text must have characters to learn from; {source} is {'blank' if text else 'empty'}")
+    return Text(name, text, sha256(text.encode() if content is None else content), note)
+
+
+def _decoded(content: bytes, source: str) -> str:
     if b"\0" in content:
         raise BadInputError(
             f"a text must be UTF-8; {source} looks binary: byte {content.index(0)} is NUL; save it as plain text"
@@ -122,7 +178,5 @@ def _text(name: str, content: bytes, source: str, note: str = "") -> Text:
         raise BadInputError(
             f"a text must be UTF-8; {source} is not: byte {at} (line {line}) is 0x{content[at]:02x}; save it as UTF-8"
         ) from None
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))  # macOS writes é as e and ´
-    if not text.strip():
-        raise BadInputError(f"a text must have characters to learn from; {source} is {'blank' if text else 'empty'}")
-    return Text(name, text, sha256(content), note)
+    # macOS writes é as e and ´
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))

@@ -17,11 +17,12 @@ _WRONG = "the file there has the wrong sha256"
 
 @dataclass(frozen=True)
 class KnownCorpus:
-    """A text with an address, and what stands in for it where it can't be had."""
+    """A text with an address, and what stands in for it where it can't be had; a list has an item on each line."""
 
     url: str
     sha256: str
     fallback: str
+    is_list: bool = False
 
     @property
     def file(self) -> str:
@@ -34,6 +35,7 @@ KNOWN = {
         f"{_RAW}/pelinbalci/Char_Level_Model/db4990c77ec3845ff1b4bbfbbacb201aa50d5df4/dinos.txt",
         "ad6465621cf56c08f71d4fbb40cf7eab763f9df42c54cc460d6c4d86e9c927fb",
         "data/genera.txt",
+        is_list=True,
     ),
     "shakespeare": KnownCorpus(
         f"{_RAW}/fatihkaratay/Shakespeare_lang_model/7e21d06e328a241e6e57a55c350d13f1a213a821/shakespeare.txt",

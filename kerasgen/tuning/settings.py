@@ -16,7 +16,10 @@ class TuneSettings:
         BadInputError: a value is outside its range.
     """
 
-    data: str | None = setting(None, "the text to learn: a file, or the name of a known corpus", metavar="FILE|NAME")
+    data: str | tuple[str, ...] | None = setting(
+        None, "the text to learn: whatever dino and shakespeare take", metavar="FILE|NAME", many=True
+    )
+    column: str | None = setting(None, "the column to take where --data is a table, as for them", metavar="NAME|N")
     space: str | None = setting(
         None, "the TOML file of what is searched (default: configs/tune_dino.toml, ...)", metavar="FILE"
     )

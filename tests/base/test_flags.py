@@ -169,3 +169,44 @@ def test_a_wrong_keyword_argument_says_the_rule_and_the_value(values, message):
 def test_a_configuration_that_is_not_there_is_named():
     with pytest.raises(MissingFileError, match="config must name a TOML file; received 'no.toml'"):
         keywords("no.toml")
+
+
+def data(kind, *argv):
+    positional = "prompt" if kind is ProseSettings else None
+    return parse(kind, "names", "a\n\nb", "configs/dino.toml" if kind is NamesSettings else None, argv, positional).data
+
+
+@pytest.mark.parametrize(
+    ("argv", "found"),
+    [
+        (["--data", "a"], "a"),
+        (["--data", "a", "b", "--steps", "5"], ("a", "b")),
+        (["--data", "a", "--steps", "5", "--data=b"], ("a", "b")),
+        (["--data=a", "b", "--data", "c"], ("a", "b", "c")),
+        (["--data", "a", "--data", "a"], "a"),
+        (["--steps", "5"], None),
+    ],
+)
+def test_a_flag_of_several_values(argv, found):
+    assert data(NamesSettings, *argv) == found
+    if "b" not in argv:
+        words = ["Et tu", *(word.replace("steps", "length") for word in argv)]
+        assert data(ProseSettings, *words) == found
+
+
+def test_a_file_may_give_several_values_and_a_flag_beats_it(tmp_path):
+    (tmp_path / "my.toml").write_text('data = ["a", "b"]')
+    assert data(NamesSettings, "--config", str(tmp_path / "my.toml")) == ("a", "b")
+    assert data(NamesSettings, "--config", str(tmp_path / "my.toml"), "--data", "c") == "c"
+    (tmp_path / "my.toml").write_text('data = ["a", 3]')
+    with pytest.raises(BadInputError, match="--data must be text; received 3"):
+        data(NamesSettings, "--config", str(tmp_path / "my.toml"))
+
+
+def test_a_file_that_stands_alone_after_a_file_is_not_taken_for_a_prompt(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "b.txt").write_text("b")
+    assert data(ProseSettings, "--data", "a.txt", "Et tu") == "a.txt"
+    assert data(ProseSettings, "--data", "a.txt", "--prompt", "b.txt") == "a.txt"
+    with pytest.raises(BadInputError, match="yet 'b.txt' is a file; give --data again for each file"):
+        data(ProseSettings, "--data", "a.txt", "b.txt")

@@ -393,11 +393,6 @@ def test_a_misspelled_corpus_gets_a_hint():
         corpora.read("shakespear", default="dinos")
 
 
-def test_a_folder_is_no_text(tmp_path):
-    with pytest.raises(BadInputError, match="is a folder"):
-        corpora.read(str(tmp_path), default="dinos")
-
-
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no /dev/zero here")
 def test_a_device_that_never_ends_is_no_text():
     with pytest.raises(BadInputError, match="is a device"):
