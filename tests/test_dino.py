@@ -132,6 +132,7 @@ def test_another_backend_in_the_environment_is_handled(trained, genera, tmp_path
     (tmp_path / ".keras").mkdir()
     (tmp_path / ".keras" / "keras.json").write_text(json.dumps({"backend": "torch"}))
     env = {"KERAS_BACKEND": "jax", "KERAS_HOME": str(tmp_path), "HOME": str(tmp_path), "NO_COLOR": "1"}
+    env["MPLBACKEND"] = "a_backend_of_another_environment"  # as Jupyter hands its own to what is started in it
     done = process(genera, "dino", "--data", "towns.txt", "--sample-only", "--quiet", **env)
     assert len(done.stdout.splitlines()) == 10 and done.stderr == ""
 

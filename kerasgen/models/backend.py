@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kerasgen.base.errors import BadInputError, FailedError
+from kerasgen.base.figures import import_matplotlib
 
 if "keras" in sys.modules and sys.modules["keras"].config.backend() != "tensorflow":
     raise FailedError(
@@ -44,6 +45,7 @@ def _import_quietly():
     return tensorflow
 
 
+import_matplotlib()  # TensorFlow imports Keras, and Keras imports it
 tf: Any = _import_quietly()
 import keras as keras  # noqa: E402  (the environment above must be set before)
 
