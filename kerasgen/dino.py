@@ -90,7 +90,8 @@ def find_model(settings: NamesSettings) -> Path:
 
 
 def reporter(generator, settings: NamesSettings, every: int):
-    """Return what prints the loss and seven names, as the notebook does, after the steps 0, 2000, 4000, ..."""
+    """Return what prints the scores and seven names after the steps 0, 2000, 4000, ..., as the notebook does."""
+    from kerasgen.runs.train import measured
     from kerasgen.tasks.notebook import notebook_uniforms
 
     uniforms = notebook_uniforms(SHOWN, 50) if settings.notebook_draws else None
@@ -100,8 +101,12 @@ def reporter(generator, settings: NamesSettings, every: int):
         if iteration >= int(generator.model.optimizer.iterations):
             return  # the last epoch is a shorter one
         names = generator.generate(SHOWN, seed=settings.seed, uniforms=uniforms)
-        print(f"Iteration: {iteration}, Loss: {logs['smoothed_loss']:f}\n")
-        print("\n".join(map(capitalised, names)), end="\n\n\n")
+        if settings.notebook_draws:
+            print(f"Iteration: {iteration}, Loss: {logs['smoothed_loss']:f}\n")
+            print("\n".join(map(capitalised, names)), end="\n\n\n")
+        else:
+            print(f"step {iteration:,}: {measured(logs)}\n")
+            print("\n".join(map(capitalised, names)), end="\n\n")
 
     return report
 

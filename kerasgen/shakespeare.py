@@ -262,11 +262,11 @@ def find_parent(settings: ProseSettings, vocab: CharVocab) -> tuple[store.Conten
 
 def reporter(poet, settings: ProseSettings):
     """Return what prints the scores and samples at several temperatures after an epoch."""
+    from kerasgen.runs.train import measured
     from kerasgen.tasks.prose import OPENING
 
     def report(epoch, logs):
-        measured = ", ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "val_bits_per_char") if name in logs)
-        print(f"Epoch {epoch + 1}: {measured}")
+        print(f"Epoch {epoch + 1}: {measured(logs)}")
         for temperature in TEMPERATURES:
             sample = "".join(poet.stream(OPENING, length=160, temperature=temperature, seed=settings.seed))
             print(f"--- temperature {temperature}\n{console.shown(sample.strip())}")

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 from tests.support.commands import call, call_in_a_terminal, in_a_terminal, interrupted, process
 from tests.support.poems import TINY, logits_in_plain_keras, refused, write_text
 
-VALIDATION = re.compile(r"val_bits_per_char (\d+\.\d{4})")
+VALIDATION = re.compile(r"validation (\d+\.\d{3}) bits/char$", re.M)
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +45,7 @@ def test_it_trains_shows_scores_and_samples_and_saves(trained, home):
         assert re.findall(r"^--- temperature (.*)$", epoch, re.M) == ["0.2", "0.5", "1.0", "1.2"]
     assert re.search(r"^kerasgen: learning mini: a new model$", trained.stderr, re.M)
     assert re.search(
-        r"^kerasgen: validation, 523 characters: \d\.\d{4} nats/char \(\d\.\d{4} bits/char\); "
-        r"counting n-grams: \d\.\d{4} \(\d\.\d{4}\); \d+ s; "
+        r"^kerasgen: validation, 523 characters: \d\.\d{4} bits/char; counting n-grams: \d\.\d{4}; \d+ s; "
         r"saved saved_models/my-mini\.keras$",
         trained.stderr,
         re.M,
@@ -71,7 +70,7 @@ def test_the_card_tells_the_settings_the_data_and_the_scores(trained, model):
     assert card["config"]["seed"] == 0 and card["training"]["seconds"] > 0 and card["training"]["steps"] > 0
     best = min(map(float, VALIDATION.findall(trained.stdout)))
     assert card["scores"]["part"] == "validation"
-    assert f"{card['scores']['bits_per_char']:.4f}" == f"{best:.4f}"
+    assert f"{card['scores']['bits_per_char']:.3f}" == f"{best:.3f}"
     assert card["scores"]["nats_per_char"] == pytest.approx(card["scores"]["bits_per_char"] * np.log(2))
 
 
@@ -114,7 +113,7 @@ def test_one_more_epoch_goes_on_from_the_model_and_says_so(gone_on, trained, mod
     assert after.vocab == before.vocab and after.card["config"]["epochs"] == 1
     assert float(VALIDATION.findall(done.stdout)[0]) < float(VALIDATION.findall(trained.stdout)[-1]) + 0.1
     (first, *_, last), (on,) = (
-        re.findall(r"^Epoch.* loss (\d\.\d{4})", out, re.M) for out in (trained.stdout, done.stdout)
+        re.findall(r"^Epoch.* loss (\d\.\d{3})", out, re.M) for out in (trained.stdout, done.stdout)
     )
     assert float(on) < (float(first) + float(last)) / 2  # it goes on where the training ended, not where it began
 
@@ -166,10 +165,10 @@ def test_the_best_epoch_is_what_is_saved_and_training_stops_early(run, tmp_path)
     best = int(np.argmin(scores))
     assert len(scores) == best + 4 < 40 and scores[-1] > scores[best]
     poet = kerasgen.load(tmp_path / "saved_models" / "my-noise.keras")
-    assert poet.card["scores"]["bits_per_char"] == pytest.approx(scores[best], abs=6e-5)
+    assert poet.card["scores"]["bits_per_char"] == pytest.approx(scores[best], abs=6e-4)
     text = (tmp_path / "noise.txt").read_text()
     again = poet.score(text[int(len(text) * 0.9) :]).bits_per_char
-    assert again == pytest.approx(scores[best], abs=6e-5)
+    assert again == pytest.approx(scores[best], abs=6e-4)
 
 
 def test_quiet_prints_the_text_alone(run, tmp_path):
@@ -237,8 +236,8 @@ def test_the_notebooks_set_up_learns_one_target_a_window_from_everything(run, tm
     assert code == 0, err
     config = store.read(tmp_path / "saved_models" / "my-mini.keras").card["config"]
     assert (config["target"], config["seq_len"], config["stride"], config["dropout"]) == ("next", 40, 3, 0.5)
-    assert "Epoch 1: loss" in out and "val_" not in out
-    assert "in sample" in err
+    assert re.search(r"^Epoch 1: loss \d\.\d{3} bits/char$", out, re.M)
+    assert re.search(r"in sample, 5,\d{3} characters: \d\.\d{4} bits/char; \d+ s", err) and "n-grams" not in err
 
 
 def test_a_text_of_ones_own_is_learned_first_and_written_like_then(run, tmp_path):

@@ -50,4 +50,4 @@ class Score:
         return hash(self.each.tobytes())
 
     def __str__(self) -> str:
-        return f"{self.nats_per_char:.4f} nats/char ({self.bits_per_char:.4f} bits/char)"
+        return f"{self.bits_per_char:.4f} bits/char"

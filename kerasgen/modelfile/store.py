@@ -194,16 +194,14 @@ def _content_hash(content: dict[str, Any]) -> str:
 
 
 def score_sentence(card: dict[str, Any]) -> str:
-    """Say what a model is worth, by its card; ``"none"`` where nothing was measured."""
+    """Say what a model is worth in bits a character, by its card; ``"none"`` where nothing was measured."""
     scores = card.get("scores")
     if not scores:
         return "none"
     counted = next((f", {scores[unit]:,} {unit}" for unit in ("names", "characters") if unit in scores), "")
-    model, ngrams = (
-        f"{scores[f'{of}nats_per_char']:.4f}{unit} ({scores[f'{of}bits_per_char']:.4f}{bits})"
-        for of, unit, bits in (("", " nats/char", " bits/char"), ("ngram_", "", ""))
-    )
-    return f"{scores['part']}{counted}: {model}; counting n-grams: {ngrams}"
+    in_sample = scores["part"] == "in sample"  # n-grams that are scored on what they counted are no measure
+    ngrams = "" if in_sample else f"; counting n-grams: {scores['ngram_bits_per_char']:.4f}"
+    return f"{scores['part']}{counted}: {scores['bits_per_char']:.4f} bits/char{ngrams}"
 
 
 def versions() -> dict[str, str]:

@@ -15,12 +15,13 @@ PICTURE = "curves.png"
 def curves(history: Sequence[dict[str, float]], task: Task):
     """Draw how the loss fell, as a `matplotlib.figure.Figure`.
 
-    In bits a character: training, validation where there is one, and the n-grams as a line to be beaten. For the
+    In bits a character: training, validation where there is one, and the n-grams as a line to be beaten where they are
+    scored on what they did not count. For the
     notebook configuration: the smoothed loss, in nats a name, over the points that the notebook published.
 
     Args:
-        history: of every epoch, the logs ``loss``, ``smoothed_loss``, ``val_bits_per_char`` where there is a validation
-            part, and ``step``, the number of training steps behind it.
+        history: of every epoch, the logs ``bits_per_char``, ``smoothed_loss``, ``val_bits_per_char`` where there is a
+            validation part, and ``step``, the number of training steps behind it.
         task: what was trained.
     """
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its notes on font caches are not for our users
@@ -50,19 +51,22 @@ def save_curves(path: Path, history: Sequence[dict[str, float]], task: Task) -> 
 
 def _draw_losses(axes, history, task) -> None:
     steps = [epoch["step"] for epoch in history]
-    baseline = task.baseline().bits_per_char
-    lines = {"train": (BLUE, [epoch["loss"] / task.chars_per_loss / math.log(2) for epoch in history])}
+    lines = {"train": (BLUE, [epoch["bits_per_char"] for epoch in history])}
     if "val_bits_per_char" in history[-1]:
         lines["validation"] = (ORANGE, [epoch.get("val_bits_per_char", math.nan) for epoch in history])
-    axes.axhline(baseline, color=GREY, linestyle="--", linewidth=1.5)
     for color, values in lines.values():
         axes.plot(steps, values, color=color, linewidth=2, marker="o", markersize=4)
     learned = bisect_left(steps, steps[-1] / 20)  # before it, the loss is that of guessing, far above the rest
-    shown = [baseline, *(value for _, values in lines.values() for value in values[learned:] if math.isfinite(value))]
+    shown = [value for _, values in lines.values() for value in values[learned:] if math.isfinite(value)]
+    ends = [(f"{name} {values[-1]:.2f}", color, values[-1]) for name, (color, values) in lines.items()]
+    if task.unseen:
+        baseline = task.baseline().bits_per_char
+        axes.axhline(baseline, color=GREY, linestyle="--", linewidth=1.5)
+        shown.append(baseline)
+        ends.append((f"n-grams {baseline:.2f}", GREY, baseline))
     margin = 0.08 * (max(shown) - min(shown)) or 0.1
     axes.set_ylim(min(shown) - margin, max(shown) + margin)
-    ends = [(f"{name} {values[-1]:.2f}", color, values[-1]) for name, (color, values) in lines.items()]
-    _label(axes, steps[-1], [*ends, (f"n-grams {baseline:.2f}", GREY, baseline)])
+    _label(axes, steps[-1], ends)
     axes.set_ylabel("loss (bits per character)")
     title = f"{task.corpus.name}: {task.units} units, {steps[-1]:,} steps"
     axes.set_title(title, loc="left", parse_math=False)

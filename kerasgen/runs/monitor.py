@@ -74,7 +74,7 @@ class Monitor(keras.callbacks.Callback):
     """Logs a training for TensorBoard, and draws its loss curves at the end.
 
     At the end of every epoch, real or virtual, it writes to the runs ``train``, ``validation`` and ``ngrams`` in the
-    folder: the losses in nats and bits a character (all three in the same charts), learning rate, speed, norm and
+    folder: the losses in bits a character (all in one chart; no n-grams in sample), learning rate, speed, norm and
     clipped share of the gradients, samples with their novelty, histograms of weights and hidden states. The x axis is
     the number of training steps. Nothing that goes wrong in it stops the training.
 
@@ -127,10 +127,9 @@ class Monitor(keras.callbacks.Callback):
         """Write everything that is known now."""
         step = self._step()
         self.history.append({"step": step, **logs})
-        for run, (nats, bits) in self._losses(logs).items():
+        for run, loss in self._losses(logs).items():
             with self._writer(run).as_default(step):
-                tf.summary.scalar("loss/nats_per_char", nats)
-                tf.summary.scalar("loss/bits_per_char", bits)
+                tf.summary.scalar("loss/bits_per_char", loss)
         with self._writer("train").as_default(step):
             tf.summary.scalar("training/learning_rate", float(self.model.optimizer.learning_rate))
             if len(self._marks) > 1:  # fewer, where the epoch is its first chunk, or was over but for this end of it
@@ -164,12 +163,13 @@ class Monitor(keras.callbacks.Callback):
             self._writers[run] = tf.summary.create_file_writer(str(self.folder / run))
         return self._writers[run]
 
-    def _losses(self, logs) -> dict[str, tuple[float, float]]:
-        """Return the losses of each run, in nats and in bits a character."""
-        train, ngrams = logs["loss"] / self.task.chars_per_loss, self.task.baseline()
-        found = {"train": (train, train / math.log(2)), "ngrams": (ngrams.nats_per_char, ngrams.bits_per_char)}
-        if "val_nats_per_char" in logs:
-            found["validation"] = (logs["val_nats_per_char"], logs["val_bits_per_char"])
+    def _losses(self, logs) -> dict[str, float]:
+        """Return the losses of each run, in bits a character."""
+        found = {"train": logs["bits_per_char"]}
+        if "val_bits_per_char" in logs:
+            found["validation"] = logs["val_bits_per_char"]
+        if self.task.unseen:
+            found["ngrams"] = self.task.baseline().bits_per_char
         return found
 
     def _probes(self, step: int) -> None:

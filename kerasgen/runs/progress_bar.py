@@ -27,7 +27,7 @@ def progress_bar(total: int, quiet: bool = False, first: int = 0, chars: int = 0
     if quiet or not shows:
         yield keras.callbacks.Callback()
         return
-    loss = TextColumn("steps, loss {task.fields[loss]}{task.fields[rate]}")
+    loss = TextColumn("steps, loss {task.fields[loss]} bits/char{task.fields[rate]}")
     columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), loss, TimeRemainingColumn())
     # What is printed meanwhile goes above the bar, unless it goes into a file or a pipe.
     with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
@@ -36,6 +36,6 @@ def progress_bar(total: int, quiet: bool = False, first: int = 0, chars: int = 0
         class ProgressBar(keras.callbacks.Callback):
             def on_train_batch_end(self, batch, logs=None):
                 rate = f", {bar.tasks[0].speed * chars:,.0f} chars/s" if chars and bar.tasks[0].speed else ""
-                bar.update(task, completed=batch + 1 - first, loss=f"{logs['loss']:.3f}", rate=rate)
+                bar.update(task, completed=batch + 1 - first, loss=f"{logs['bits_per_char']:.2f}", rate=rate)
 
         yield ProgressBar()

@@ -125,6 +125,11 @@ class Task(ABC):
         parts = {"validation": self.split.validation, "held out": self.split.test, "in sample": self._learned()}
         return next((label, part) for label, part in parts.items() if part)
 
+    @property
+    def unseen(self) -> bool:
+        """Whether the scored part is none of what is learned, so that n-grams are worth comparing with there."""
+        return bool(self.split.validation or self.split.test)
+
     def baseline(self) -> NgramScore:
         """Score the scored part by counting n-grams in the training part, with the order that suits that part best."""
         if self._baseline is None:

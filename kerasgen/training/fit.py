@@ -24,6 +24,7 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     first_smoothed_loss: float | None = None,
     chunk: int = 500,
+    chars_per_loss: float = 1.0,
     progress: Progress | None = None,
 ) -> keras.callbacks.History:
     """Train a model, from the step that its optimizer has reached to the last of `epoch_ends`.
@@ -38,10 +39,11 @@ def fit(
         epoch_ends: the step numbers after which an epoch, real or virtual, ends: the callbacks' rhythm.
         validate: called at the end of an epoch; what it returns is added to the logs.
         callbacks: ordinary Keras callbacks. Batch hooks are called once a chunk, as with ``steps_per_execution``. The
-            logs have ``loss`` (the mean over the steps of the epoch so far; after an epoch, of that epoch), and
-            ``smoothed_loss``, the notebook's running mean.
+            logs have ``loss`` (the mean over the steps of the epoch so far; after an epoch, of that epoch), the same
+            as ``bits_per_char``, and ``smoothed_loss``, the notebook's running mean.
         first_smoothed_loss: where the running mean begins; None for the first step's loss.
         chunk: the most steps of a program; where they take more than 10 seconds, it makes fewer.
+        chars_per_loss: how many characters one unit of the loss, in nats, is summed over, on average.
         progress: that of the training to resume, whose model and optimizer the caller has restored; None for a new
             one. The result is bit for bit that of a training without interruption.
 
@@ -61,6 +63,8 @@ def fit(
     progress = progress or Progress(first_smoothed_loss)
     step = int(keras_model.optimizer.iterations)
     keras_model.stop_training = progress.stopped
+    for row in progress.epochs:
+        row.setdefault("bits_per_char", row["loss"] / chars_per_loss / math.log(2))  # a run of an earlier version
     hooks.on_train_begin()
     for epoch, row in enumerate(progress.epochs):
         history.on_epoch_end(epoch, {key: value for key, value in row.items() if key != "step"})
@@ -79,10 +83,10 @@ def fit(
                 progress.smoothed_loss = loss if before is None else SMOOTHING * before + (1 - SMOOTHING) * loss
             progress.losses += new
             step += len(new)
-            hooks.on_train_batch_end(step - 1, _logs(progress))
+            hooks.on_train_batch_end(step - 1, _logs(progress, chars_per_loss))
             if keras_model.stop_training:
                 break
-        logs = {**_logs(progress), **(validate() if validate else {})}
+        logs = {**_logs(progress, chars_per_loss), **(validate() if validate else {})}
         progress.losses = []
         progress.epochs.append({"step": step, **logs})
         hooks.on_epoch_end(epoch, dict(logs))
@@ -90,8 +94,10 @@ def fit(
     return history
 
 
-def _logs(progress: Progress) -> dict[str, float]:
-    return {"loss": math.fsum(progress.losses) / len(progress.losses), "smoothed_loss": progress.smoothed_loss or 0.0}
+def _logs(progress: Progress, chars_per_loss: float) -> dict[str, float]:
+    loss = math.fsum(progress.losses) / len(progress.losses)
+    bits = loss / chars_per_loss / math.log(2)
+    return {"loss": loss, "bits_per_char": bits, "smoothed_loss": progress.smoothed_loss or 0.0}
 
 
 def _chunks(batches, step: int, end: int, size: int) -> Iterator[np.ndarray]:

@@ -75,6 +75,7 @@ class Trainer:
             callbacks=[callback],
             first_smoothed_loss=task.first_smoothed_loss,
             chunk=task.chunk,
+            chars_per_loss=task.chars_per_loss,
         )
         return min(history.history[OBJECTIVE])
 

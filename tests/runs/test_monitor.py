@@ -28,7 +28,8 @@ from tests.support.poems import LINES
 
 NAMES = ["ada", "bea", "cleo", "dora", "eve", "fay", "gus", "hal", "ida", "jo", "kit", "ada"]
 CLIP = 0.05
-NATS = "loss/nats_per_char"
+LOGS = {"loss": 3.0, "bits_per_char": 4.3, "smoothed_loss": 3.0}
+BITS = "loss/bits_per_char"
 
 with warnings.catch_warnings():  # TensorBoard's copy of bleach warns of its copy of html5lib
     warnings.simplefilter("ignore")
@@ -52,6 +53,7 @@ def train(task, folder, more=()):
         validate=lambda: task.validate(generator),
         callbacks=[watched, *more],
         chunk=2,
+        chars_per_loss=task.chars_per_loss,
     )
     return watched, history.history
 
@@ -64,7 +66,7 @@ def pretend(folder, task, generator, model, epochs=1):
     for epoch in range(epochs):
         watched.on_epoch_begin(epoch)
         watched.on_train_batch_end(0)
-        watched.on_epoch_end(epoch, {"loss": 3.0})
+        watched.on_epoch_end(epoch, LOGS)
     watched.on_train_end()
     return watched
 
@@ -92,25 +94,24 @@ def run(tmp_path_factory):
     """A finished training of names with its monitor, its logs, and the folder of Keras' own callback."""
     logs, task = tmp_path_factory.mktemp("logs"), names_task(schedule="linear")
     folder, seen = monitor.run_folder(logs, task), []
-    reader = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: seen.append(len(read(folder / "train")[0][NATS])))
+    reader = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: seen.append(len(read(folder / "train")[0][BITS])))
     watched, history = train(task, folder, [keras.callbacks.TensorBoard(logs / "keras"), reader])
     assert not watched.failed
     assert seen == [1, 2, 3], "what an epoch logged must be on the disk at its end"
     return watched, history, logs / "keras"
 
 
-def test_losses_lie_in_the_same_charts_in_both_units(run):
+def test_losses_lie_in_the_same_chart_in_bits(run):
     watched, logs, _ = run
     task, runs = watched.task, {name: read(watched.folder / name)[0] for name in ("train", "validation", "ngrams")}
-    nats = {name: run[NATS] for name, run in runs.items()}
-    for name, values in nats.items():
-        assert list(values) == task.epoch_ends() == [1, 3, 5]
-        bits = runs[name]["loss/bits_per_char"]
-        np.testing.assert_allclose([values[s] / math.log(2) for s in values], list(bits.values()), rtol=1e-6)
+    bits = {name: run[BITS] for name, run in runs.items()}
+    assert all(list(values) == task.epoch_ends() == [1, 3, 5] for values in bits.values())
     letters = sum(len(name) + 1 for name in task.split.train) / len(task.split.train)
-    np.testing.assert_allclose(list(nats["train"].values()), np.array(logs["loss"]) / letters, rtol=1e-6)
-    np.testing.assert_allclose(list(nats["validation"].values()), logs["val_nats_per_char"], rtol=1e-6)
-    np.testing.assert_allclose(list(nats["ngrams"].values()), task.baseline().nats_per_char, rtol=1e-6)
+    losses = np.array(logs["loss"]) / letters / math.log(2)
+    np.testing.assert_allclose(logs["bits_per_char"], losses, rtol=1e-12)
+    np.testing.assert_allclose(list(bits["train"].values()), losses, rtol=1e-6)
+    np.testing.assert_allclose(list(bits["validation"].values()), logs["val_bits_per_char"], rtol=1e-6)
+    np.testing.assert_allclose(list(bits["ngrams"].values()), task.baseline().bits_per_char, rtol=1e-6)
 
 
 def test_learning_rate_and_speed_are_logged(run):
@@ -226,7 +227,7 @@ def test_an_epoch_of_which_only_the_end_is_left_is_logged_as_well(run, tmp_path)
     again.set_model(watched.model)
     again.on_train_begin()
     again.on_epoch_begin(0)  # an interruption came when its last chunk was done
-    again.on_epoch_end(0, {"loss": 3.0})
+    again.on_epoch_end(0, LOGS)
     again.on_train_end()
     assert not again.failed and (tmp_path / "run" / "curves.png").is_file()
     assert "training/chars_per_second" not in read(tmp_path / "run" / "train")[0]
@@ -296,7 +297,7 @@ def test_standard_error_on_the_same_full_disk_does_no_harm(tmp_path, monkeypatch
 
 
 HISTORY = [
-    {"step": step, "loss": loss, "smoothed_loss": 20.0 + loss, "val_bits_per_char": loss / 3}
+    {"step": step, "loss": loss, "bits_per_char": loss / 4, "smoothed_loss": 20.0 + loss, "val_bits_per_char": loss / 3}
     for step, loss in [(1, 20.0), (2001, 12.0), (4001, 9.0)]
 ]
 
@@ -308,14 +309,13 @@ def texts(figure):
 def test_curves_are_in_bits_with_names_and_units():
     task = names_task()
     axes = curves(HISTORY, task).axes[0]
-    baseline, train, validation = [np.array(line.get_xydata()) for line in axes.lines]
-    bits = 9.0 / task.chars_per_loss / math.log(2)
-    assert train[-1].tolist() == [4001, pytest.approx(bits)]
+    train, validation, baseline = [np.array(line.get_xydata()) for line in axes.lines]
+    assert train[-1].tolist() == [4001, 9.0 / 4]
     assert validation.tolist() == [[1, 20 / 3], [2001, 4.0], [4001, 3.0]]
     assert set(baseline[:, 1]) == {task.baseline().bits_per_char}
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("training steps", "loss (bits per character)")
     written = texts(axes.figure)
-    assert f"train {bits:.2f}" in written and "validation 3.00" in written and "n-grams" in written
+    assert "train 2.25" in written and "validation 3.00" in written and "n-grams" in written
     heights = sorted(text.xy[1] for text in axes.texts)
     low, high = axes.get_ylim()
     assert min(np.diff(heights)) > (high - low) / 20  # no name over another
@@ -324,7 +324,11 @@ def test_curves_are_in_bits_with_names_and_units():
 
 def test_without_a_validation_part_there_is_no_such_curve():
     history = [{key: value for key, value in epoch.items() if not key.startswith("val_")} for epoch in HISTORY]
-    assert "validation" not in texts(curves(history, names_task(holdout="none")))
+    task = names_task(holdout="none")
+    written = texts(curves(history, task))
+    assert "train" in written and "validation" not in written
+    assert "n-grams" not in written  # they would be scored on what they counted
+    assert set(monitor.Monitor("logs", task, None)._losses(history[-1])) == {"train"}
 
 
 def test_the_notebook_is_drawn_over_its_published_points():

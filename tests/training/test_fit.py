@@ -13,6 +13,7 @@ from kerasgen.text.corpora import Text
 from kerasgen.text.names import NameBatches, encode_names
 from kerasgen.text.vocab import CharVocab
 from kerasgen.training import fit as training
+from kerasgen.training.progress import Progress
 
 NAMES = ["ada", "bea", "cleo", "dora", "eve", "fay", "gus", "hal", "ida", "jo", "kit"]
 VOCAB = CharVocab.from_text("".join(NAMES) + "\n")
@@ -74,17 +75,28 @@ def test_callbacks_are_called_in_kerass_order_with_the_documented_logs():
         ("on_train_end",),
     ]  # fmt: skip
     assert len(given) == 8
-    assert all(set(logs) == {"loss", "smoothed_loss"} for logs in given)
+    assert all(set(logs) == {"loss", "bits_per_char", "smoothed_loss"} for logs in given)
 
 
 def test_the_logged_losses_are_the_mean_of_the_epoch_and_the_running_mean():
     each = training.fit(model_of(), batches_of(), epoch_ends=list(range(1, 9)), chunk=1).history["loss"]
-    history = training.fit(model_of(), batches_of(), epoch_ends=[1, 8], first_smoothed_loss=23.0).history
+    how = dict(epoch_ends=[1, 8], first_smoothed_loss=23.0, chars_per_loss=5.0)
+    history = training.fit(model_of(), batches_of(), **how).history
     assert history["loss"] == pytest.approx([each[0], np.mean(each[1:])], rel=1e-6)
+    assert history["bits_per_char"] == pytest.approx(np.array(history["loss"]) / 5 / np.log(2))
     smoothed = 23.0
     for loss in each:
         smoothed = 0.999 * smoothed + 0.001 * loss
     assert history["smoothed_loss"][-1] == pytest.approx(smoothed, rel=1e-6)
+
+
+def test_a_run_that_an_earlier_version_began_gets_its_losses_in_bits_too():
+    model, progress = model_of(), Progress()
+    training.fit(model, batches_of(), epoch_ends=[2], progress=progress)
+    del progress.epochs[0]["bits_per_char"]
+    history = training.fit(model, batches_of(), epoch_ends=[2, 4], progress=progress, chars_per_loss=5.0).history
+    assert history["bits_per_char"] == pytest.approx(np.array(history["loss"]) / 5 / np.log(2))
+    assert len(history["loss"]) == 2
 
 
 def test_keras_callbacks_work(tmp_path):
