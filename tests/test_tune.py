@@ -43,6 +43,7 @@ SPACE = """units = [3, 4, 5]
 learning_rate = {min = 0.01, max = 0.1, sampling = "log"}
 schedule = ["constant", "cosine"]
 """
+LOSS, RUNS = "loss/bits_per_char", ("train", "validation")
 BASE = "units = 4\nepochs = 2\nbatch_size = 8\nrecurrent_dropout = 0.1\n"
 FLAGS = ("--data", "towns.txt", "--space", "space.toml", "--config", "base.toml", "--epochs", "1", "--max-trials", "2")
 
@@ -107,12 +108,14 @@ class Pretended:
             raise tf.errors.ResourceExhaustedError(None, None, "no memory")
         return self.model
 
-    def fit(self, model, callback):
+    def fit(self, model, callbacks):
         """Make no step; return a score."""
-        for epoch in range(self.epochs):
-            callback.on_train_batch_end(0, {})
-            callback.on_epoch_end(epoch, {})
-        return self.settings.learning_rate + self.settings.units / 100 - (self.epochs - 1) / 1000
+        scores = [self.settings.learning_rate + self.settings.units / 100 - i / 1000 for i in range(self.epochs)]
+        for epoch, score in enumerate(scores):
+            for callback in callbacks:
+                callback.on_train_batch_end(0, {})
+                callback.on_epoch_end(epoch, {"bits_per_char": 2 * score, "val_bits_per_char": score})
+        return scores[-1]
 
 
 @pytest.fixture
@@ -180,22 +183,67 @@ def test_the_command_makes_the_winner_s_model_from_its_configuration(finished):
     assert not list((folder / "saved_models").glob("runs/*")) and not (sweep_folder(folder) / "lock").exists()
 
 
-def test_tensorboard_has_the_hyperparameters_and_results(finished):
+def events_of(run):
+    """Return what TensorBoard's reader finds in the folder of a run, and the curve of a tag: ``{step: value}``."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    from tensorboard.plugins.hparams import plugin_data_pb2
+    from tensorboard.util import tensor_util
 
-    from kerasgen.models.backend import tf
+    events = EventAccumulator(str(run))
+    events.Reload()
+
+    def curve(tag):
+        return {one.step: float(tensor_util.make_ndarray(one.tensor_proto)) for one in events.Tensors(tag)}
+
+    return events, curve
+
+
+def test_tensorboard_has_the_hyperparameters_and_results(finished):
+    from tensorboard.plugins.hparams import plugin_data_pb2
 
     logs = sweep_folder(finished[0]) / "logs"
     for row in rows_of(finished[0]):
-        events = EventAccumulator(str(logs / f"trial-{row['trial']}"))
-        events.Reload()
+        events, curve = events_of(logs / f"trial-{row['trial']}")
         content = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
         info = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info
         found = {name: getattr(value, value.WhichOneof("kind")) for name, value in info.hparams.items()}
         assert found == row["values"]
-        (result,) = events.Tensors("val_bits_per_char")
-        assert float(tf.make_ndarray(result.tensor_proto)) == pytest.approx(row["bits_per_char"], abs=1e-5)
+        assert curve("val_bits_per_char") == {row["epochs"]: pytest.approx(row["bits_per_char"], abs=1e-5)}
+        losses = [events_of(logs / f"trial-{row['trial']}" / run)[1](LOSS) for run in RUNS]
+        assert [list(one) for one in losses] == [[1], [1]]
+        assert losses[1][1] == pytest.approx(row["bits_per_char"], abs=1e-5)
+        assert 1 < losses[0][1] < 4  # of 6 characters
+
+
+def test_tensorboard_has_the_curves_of_every_trial(folder, pretend):
+    flags = [*FLAGS[:-4], "--epochs", 3, "--no-final", "--max-trials"]
+    code, _, error = pretend(*flags, 2)
+    assert code == 0, error
+    code, _, error = pretend(*flags, 1, "--executions-per-trial", 2)
+    assert code == 0, error
+    once, twice = sorted((folder / "sweeps").iterdir(), key=lambda path: len(list(path.glob("logs/trial-*"))))[::-1]
+    rows = json.loads((once / "ranking.json").read_text(encoding="utf-8"))["trials"]
+    assert {path.name for path in once.glob("logs/trial-*/*") if path.is_dir()} == set(RUNS)
+    for row in rows:
+        train, validation = (events_of(once / f"logs/trial-{row['trial']}/{run}")[1](LOSS) for run in RUNS)
+        score = row["values"]["learning_rate"] + row["values"]["units"] / 100
+        expected = {epoch: pytest.approx(score - (epoch - 1) / 1000, abs=1e-6) for epoch in (1, 2, 3)}
+        assert validation == expected and validation[3] == pytest.approx(row["bits_per_char"], abs=1e-5)
+        assert train == {epoch: pytest.approx(2 * value, abs=1e-6) for epoch, value in validation.items()}
+    for execution in (1, 2):
+        for run in RUNS:
+            assert list(events_of(twice / f"logs/trial-1/execution-{execution}/{run}")[1](LOSS)) == [1, 2, 3]
+
+
+def test_a_trial_that_is_trained_anew_has_one_curve(tmp_path):
+    from kerasgen.tuning.logs import TrialLogs
+
+    logs = TrialLogs(tmp_path / "logs", [], 3)
+    for last in (2, 3):  # the first time it was interrupted
+        curves = logs.curves(1, 0, 1)
+        for epoch in range(last):
+            curves.on_epoch_end(epoch, {"bits_per_char": last, "val_bits_per_char": last})
+        curves.close()
+    assert events_of(tmp_path / "logs" / "trial-1" / "train")[1](LOSS) == {1: 3, 2: 3, 3: 3}
 
 
 def test_the_test_part_is_never_seen(folder):
@@ -287,9 +335,9 @@ def test_the_time_limit_puts_the_running_trial_back(folder, pretend, monkeypatch
     clock = SimpleNamespace(monotonic=lambda: now[0])
 
     class Slow(Pretended):
-        def fit(self, model, callback):
+        def fit(self, model, callbacks):
             now[0] += 2400  # the limit is reached within the second trial
-            return super().fit(model, callback)
+            return super().fit(model, callbacks)
 
     flags = [*FLAGS[:-1], 4, "--no-final"]
     with monkeypatch.context() as patch:
@@ -382,6 +430,8 @@ def test_a_chief_and_two_workers_make_every_trial_once(finished, folder):
     ]
     assert sorted(made) == ["1", "2"]
     assert rows_of(folder) == rows_of(finished[0])
+    curves = [(events_of(sweep_folder(folder) / f"logs/trial-{trial}/{RUNS[1]}")[1](LOSS)) for trial in (1, 2)]
+    assert [list(curve) for curve in curves] == [[1], [1]]  # the workers write them
 
 
 def until(holds, process):

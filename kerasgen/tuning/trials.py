@@ -1,4 +1,4 @@
-"""Sweeps with keras-tuner: how a trial is trained, in one process or in several, and how it is logged.
+"""Sweeps with keras-tuner: how a trial is trained, in one process or in several.
 
 A board shows the trials: ``begin(trial)``, ``epoch(number)`` and ``end(trial)`` tell it of one of keras-tuner's, and it
 is a context manager around the search, after ``open(rows, planned)``: a function that gives the `Row` of every trial,
@@ -21,12 +21,13 @@ import numpy as np
 
 from kerasgen.base import console
 from kerasgen.base.errors import BadInputError, FailedError, KerasgenError, reason
-from kerasgen.models.backend import keras, tf
+from kerasgen.models.backend import keras
 from kerasgen.tasks.task import Task
 from kerasgen.training import fit as training
 from kerasgen.tuning import oracles
+from kerasgen.tuning.logs import TrialLogs
 from kerasgen.tuning.oracles import OBJECTIVE, PUT_BACK, REASON, SWEEP
-from kerasgen.tuning.ranking import Row, epochs_of, rank, row_of
+from kerasgen.tuning.ranking import Row, epochs_of, rank
 from kerasgen.tuning.settings import TuneSettings, seconds
 from kerasgen.tuning.space import Parameter
 
@@ -63,7 +64,7 @@ class Trainer:
         self._task = self._base.with_settings(settings.with_epochs(epochs))
         return self._task.build()
 
-    def fit(self, model, callback: keras.callbacks.Callback) -> float:
+    def fit(self, model, callbacks: Sequence[keras.callbacks.Callback]) -> float:
         """Train the model that `build` made last; return the validation score of its best epoch."""
         task, every = self._task, self._task.batches.steps_per_epoch
         generator = task.generator(model)
@@ -72,7 +73,7 @@ class Trainer:
             task.batches,
             epoch_ends=range(every, task.steps + 1, every),
             validate=lambda: task.validate(generator),
-            callbacks=[callback],
+            callbacks=callbacks,
             first_smoothed_loss=task.first_smoothed_loss,
             chunk=task.chunk,
             chars_per_loss=task.chars_per_loss,
@@ -89,20 +90,28 @@ class Trials(keras_tuner.HyperModel):
         epochs: the passes over the text, where the tuner does not say.
         deadline: the `time.monotonic` after which a trial is put back.
         board: is told of every epoch.
+        logs: have its losses.
     """
 
-    def __init__(self, trainer: Trainer, space: Sequence[Parameter], epochs: int, deadline: float, board: Any):
+    def __init__(
+        self, trainer: Trainer, space: Sequence[Parameter], epochs: int, deadline: float, board: Any, logs: TrialLogs
+    ):
         super().__init__()
         self._trainer, self.space, self.epochs, self.deadline, self.board = trainer, space, epochs, deadline, board
-        self.execution = 0
+        self.logs, self.execution = logs, 0
 
     def build(self, hp):
         """Make the model of a trial, compiled."""
         values = {parameter.name: parameter.value(hp.values[parameter.name]) for parameter in self.space}
         return self._trainer.build(values, epochs_of(hp.values, self.epochs), self.execution)
 
-    def fit(self, hp, model, **ignored):
+    def fit(self, hp, model, curves):
         """Train the model that `build` made last; return the validation score of its best epoch.
+
+        Args:
+            hp: the trial's values.
+            model: from `build`.
+            curves: from `TrialLogs.curves`.
 
         Raises:
             FailedError: the loss or the score is not a number.
@@ -112,7 +121,10 @@ class Trials(keras_tuner.HyperModel):
             on_train_batch_end=lambda batch, logs: self.check_time(),
             on_epoch_end=lambda epoch, logs: self.board.epoch(epoch + 1),
         )
-        best = self._trainer.fit(model, watch)
+        try:
+            best = self._trainer.fit(model, [watch, curves])
+        finally:
+            curves.close()
         if not math.isfinite(best):
             raise FailedError(f"the validation score became {best}")
         return best
@@ -148,7 +160,8 @@ class _Tuner(keras_tuner.Tuner):
         for execution in range(self.executions_per_trial):
             self.hypermodel.execution = execution
             model = self._try_build(trial.hyperparameters)
-            found.append(self.hypermodel.fit(trial.hyperparameters, model))
+            curves = self.hypermodel.logs.curves(int(trial.trial_id) + 1, execution, self.executions_per_trial)
+            found.append(self.hypermodel.fit(trial.hyperparameters, model, curves=curves))
         return {OBJECTIVE: float(np.float32(statistics.fmean(found)))}  # what a worker's message can carry
 
     def _try_run_and_update_trial(self, trial):
@@ -199,12 +212,13 @@ def search(trainer: Trainer, space: Sequence[Parameter], settings: TuneSettings,
         else:
             os.environ.pop(f"KERASTUNER_{name}", None)
     oracle = oracles.make(space, settings, folder.name)
-    oracle.deadline, oracle.board, oracle.logs = deadline, board, TrialLogs(folder / "logs", space, settings.epochs)
+    logs = TrialLogs(folder / "logs", space, settings.epochs)
+    oracle.deadline, oracle.board, oracle.logs = deadline, board, logs
     oracle.verbose = 0
     with contextlib.redirect_stdout(io.StringIO()):  # it says that it reloads
         tuner = _Tuner(
             oracle,
-            Trials(trainer, space, settings.epochs, deadline, board),
+            Trials(trainer, space, settings.epochs, deadline, board, logs),
             executions_per_trial=settings.executions_per_trial,
             directory=str(folder.parent),
             project_name=folder.name,
@@ -257,34 +271,3 @@ def _work(tuner: _Tuner, address: str) -> None:
         tuner.search()
     except (grpc.RpcError, grpc.FutureTimeoutError) as error:
         raise FailedError(f"no chief answers at {address}; start one with --chief, or see how it ended") from error
-
-
-class TrialLogs:
-    """Writes every trial with its hyperparameters and its result for TensorBoard; a failure to do so stops no sweep."""
-
-    def __init__(self, folder: Path, space: Sequence[Parameter], epochs: int):
-        self.folder, self.space, self.epochs, self.failed = folder, space, epochs, False
-
-    def write(self, trial) -> None:
-        """Write a trial that has ended into a folder of its own."""
-        if self.failed:
-            return
-        from tensorboard.plugins.hparams import api, api_pb2
-        from tensorboard.plugins.hparams.summary import session_end_pb
-
-        row = row_of(trial, self.space, self.epochs)
-        status = api_pb2.STATUS_SUCCESS if row.status == "done" else api_pb2.STATUS_FAILURE
-        try:
-            if not self.folder.exists():
-                with tf.summary.create_file_writer(str(self.folder)).as_default():
-                    api.hparams_config([api.HParam(one.name) for one in self.space], [api.Metric(OBJECTIVE)])
-            with tf.summary.create_file_writer(str(self.folder / f"trial-{row.trial}")).as_default():
-                api.hparams(row.values, trial_id=f"trial-{row.trial}")
-                if row.bits_per_char is not None:
-                    tf.summary.scalar(OBJECTIVE, row.bits_per_char, step=row.epochs)
-                tf.summary.experimental.write_raw_pb(session_end_pb(status).SerializeToString(), step=row.epochs)
-        except Exception as error:  # TensorFlow raises many kinds
-            self.failed = True
-            console.note(
-                f"logging in {str(self.folder)!r} failed ({reason(error)[:200]}); the sweep continues without logs"
-            )
