@@ -38,6 +38,7 @@ HEAVY = {
     "kerasgen.training.fit",
     "kerasgen.training.program",
     "kerasgen.training.updates",
+    "kerasgen.tuning.logs",
     "kerasgen.tuning.oracles",
     "kerasgen.tuning.trials",
 }
