@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from kerasgen.base import console, flags
-from kerasgen.base.errors import MissingFileError, TooFewError, TooFewWarning
-from kerasgen.base.files import bundled
+from kerasgen.base.errors import TooFewError, TooFewWarning
+from kerasgen.base.settings import check_effects
 from kerasgen.modelfile import store
+from kerasgen.runs.chosen import answering, as_the_model, own_model
 from kerasgen.tasks.registry import NAMES
 from kerasgen.tasks.settings import NamesSettings
 from kerasgen.tasks.sizes import settings_for
@@ -30,9 +31,12 @@ examples:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train a model unless told to generate only, then generate."""
     given = flags.read(NamesSettings, console.program("dino"), ABOUT, NAMES.config, argv, by_size=NAMES.by_size)
-    if given.settings.sample_only or given.settings.model:
-        generate(folded(given.settings))
+    settings = given.settings
+    if settings.sample_only or settings.model and not {"steps", "epochs"} & given.flags.keys():
+        check_effects(NamesSettings, given.flags, "generating")
+        generate(folded(settings))
     else:
+        check_effects(NamesSettings, given.flags, "fine-tuning" if settings.model else "a new model")
         learn(given, console.command_line(console.program("dino"), argv))
 
 
@@ -43,14 +47,9 @@ def folded(settings: NamesSettings) -> NamesSettings:
 
 def generate(settings: NamesSettings) -> None:
     """Invent names with a model that is there already."""
-    contents = store.read(find_model(settings))
-    store.check_kind(contents, "names")
-    contents.vocab.encode(settings.prefix)  # refuses what the model never saw, before anything slow begins
-    console.note(f"generating with {contents.path}", settings.quiet)
-
-    from kerasgen.modelfile import loader
-
-    show(loader.load(contents, device=settings.device), settings)
+    answer = answering(NAMES, settings, None if settings.model else own_model(NAMES, settings))
+    answer.contents.vocab.encode(settings.prefix)  # refuses what the model never saw, before anything slow begins
+    show(answer.load(settings.device), settings)
 
 
 def learn(given: flags.CommandLine[NamesSettings], command: str) -> None:
@@ -59,34 +58,28 @@ def learn(given: flags.CommandLine[NamesSettings], command: str) -> None:
     if corpus.note:
         console.note(corpus.note)
     settings = folded(settings_for(NAMES, corpus, given.flags, given.config))
+    parent = store.read(Path(settings.model)) if settings.model else None
+    if parent:
+        store.check_kind(parent, "names")
+        settings = as_the_model(NAMES, settings, given.flags, parent)
 
     from kerasgen.runs.train import destination, train
     from kerasgen.tasks.names import NamesTask
+    from kerasgen.tasks.task import StartingPoint
 
-    task = NamesTask(settings, corpus)
+    task = NamesTask(settings, corpus, parent.vocab if parent else None)
     task.vocab.encode(settings.prefix)
     path = destination(settings.save_dir, corpus.name, task.kind)
     task.tune_process()
-    generator, seconds = train(task, path, command=command, reporter=lambda dino: reporter(dino, settings, task.every))
+    generator, seconds = train(
+        task,
+        path,
+        command=command,
+        reporter=lambda dino: reporter(dino, settings, task.every),
+        start=StartingPoint(parent, f"fine-tuning {parent.path}") if parent else StartingPoint(),
+    )
     console.note(f"{task.steps:,} steps in {seconds:.1f} s; saved {path}", settings.quiet)
     show(generator, settings)
-
-
-def find_model(settings: NamesSettings) -> Path:
-    """Return the file to generate with: that of ``--model``, else the user's own of that ``--data``, else ours.
-
-    Raises:
-        MissingFileError: the user's own list has no model yet.
-    """
-    if settings.model:
-        return Path(settings.model)
-    own = store.own(settings.save_dir, corpora.names(settings.data, NAMES.corpus, settings.column))
-    if not own and settings.data and settings.data not in corpora.KNOWN:
-        raise MissingFileError(
-            f"--sample-only needs a model that has learned --data; there is none of {settings.data!r} in "
-            f"{settings.save_dir!r}; leave --sample-only out to learn it"
-        )
-    return own or bundled("saved_models/dino.keras")
 
 
 def reporter(generator, settings: NamesSettings, every: int):
@@ -152,7 +145,13 @@ def print_names(names: list[str], generator, settings: NamesSettings) -> None:
     marks = ["known" if name in generator.known else "new" for name in names]
     console.table(list(zip(shown, marks, strict=True)), ("name", "novelty"))
     sample = generator.generate(MEASURED, temperature=settings.temperature, seed=settings.seed)
-    print(f"\n{novelty(sample, generator.known)}")
+    found = novelty(sample, generator.known)
+    print(f"\n{found}")
+    if found.new < 0.5:
+        console.note(
+            "over half of what it invents stands in the list, which it has learned by heart; what may help: fewer "
+            "--epochs or --units, a higher --temperature, or --novel-only, which leaves these out"
+        )
     if "scores" in generator.card:
         print(score_sentence(generator.card))
 

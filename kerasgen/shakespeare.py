@@ -10,14 +10,16 @@ from pathlib import Path
 from kerasgen.base import console, flags
 from kerasgen.base.errors import BadInputError, MissingFileError, reason
 from kerasgen.base.files import bundled
+from kerasgen.base.settings import check_effects
 from kerasgen.modelfile import store
+from kerasgen.runs.chosen import OwnModel, answering, as_the_model, own_model
 from kerasgen.tasks.registry import PROSE
 from kerasgen.tasks.settings import ProseSettings
 from kerasgen.tasks.sizes import settings_for
 from kerasgen.text import corpora
+from kerasgen.text.corpora import Text
 from kerasgen.text.folding import Folding
 from kerasgen.text.sources import STANDARD_INPUT
-from kerasgen.text.vocab import CharVocab
 
 TEMPERATURES = (0.2, 0.5, 1.0, 1.2)  # of the samples after an epoch
 ABOUT = """Continue a prompt in the manner of a text; learn that text.
@@ -37,23 +39,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         ProseSettings, console.program("shakespeare"), ABOUT, PROSE.config, argv, positional="prompt",
         by_size=PROSE.by_size,
     )  # fmt: skip
-    settings, unlearned = given.settings, is_unlearned(given.settings)
-    if unlearned and not settings.epochs:
+    settings = given.settings
+    own = None if settings.model else own_model(PROSE, settings)
+    unlearned = not (settings.model or own and own.fits or corpora.hashes(settings.data, PROSE.corpus))
+    if unlearned and not (settings.epochs or settings.sample_only):
         given = replace(given, flags={**given.flags, "from_scratch": True})
     trains = not settings.sample_only and bool(
-        unlearned or settings.from_scratch or settings.epochs or settings.resume not in (None, "no")
+        unlearned or settings.from_scratch or settings.epochs or settings.finish or settings.resume not in (None, "no")
     )
+    if not trains:
+        check_effects(ProseSettings, given.flags, "generating")
     prompt = read_prompt(settings, trains)
     if trains:
-        poet = learn(given, prompt, console.command_line(console.program("shakespeare"), argv))
+        poet = learn(given, own, prompt, console.command_line(console.program("shakespeare"), argv))
     else:
-        poet = load(settings, prompt)
+        poet = load(settings, own, prompt)
     write(poet, prompt, settings)
-
-
-def is_unlearned(settings: ProseSettings) -> bool:
-    """Tell whether to generate like a text of the user's own that no model has learned yet."""
-    return bool(settings.data) and settings.data not in corpora.KNOWN and not (settings.model or own_model(settings))
 
 
 def read_prompt(settings: ProseSettings, trains: bool) -> str:
@@ -98,35 +99,12 @@ def piped() -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
 
 
-def find_model(settings: ProseSettings) -> Path:
-    """Return the file that answers: that of ``--model``, else the user's own of that ``--data``, else ours.
-
-    Raises:
-        MissingFileError: only to be generated from, the user's own text has no model yet.
-    """
-    if settings.sample_only and is_unlearned(settings):
-        raise MissingFileError(
-            f"--sample-only needs a model that has learned --data; there is none of {settings.data!r} in "
-            f"{settings.save_dir!r}; leave --sample-only out to learn it"
-        )
-    return Path(settings.model) if settings.model else own_model(settings) or bundled("saved_models/shakespeare.keras")
-
-
-def own_model(settings: ProseSettings) -> Path | None:
-    """Return the user's own model of that ``--data``, or None."""
-    return store.own(settings.save_dir, corpora.names(settings.data, PROSE.corpus, settings.column))
-
-
-def load(settings: ProseSettings, prompt: str):
+def load(settings: ProseSettings, own: OwnModel | None, prompt: str):
     """Load the model that answers, once the prompt is known to be one that it can continue."""
-    contents = store.read(find_model(settings))
-    store.check_kind(contents, "prose")
+    answer = answering(PROSE, settings, own)
+    contents = answer.contents
     Folding(bool(contents.card.get("lower_case")), settings.on_unknown).fold(prompt, contents.vocab)
-    console.note(f"generating with {contents.path}", settings.quiet)
-
-    from kerasgen.modelfile import loader
-
-    return loader.load(contents, device=settings.device)
+    return answer.load(settings.device)
 
 
 def write(poet, prompt: str, settings: ProseSettings) -> None:
@@ -196,11 +174,12 @@ def until_lines(pieces, lines: int | None):
         yield ends
 
 
-def learn(given: flags.CommandLine[ProseSettings], prompt: str, command: str):
+def learn(given: flags.CommandLine[ProseSettings], own: OwnModel | None, prompt: str, command: str):
     """Learn a text: a new model, or fine-tune the one that would answer; return the best of its epochs.
 
     Args:
         given: what the command was told.
+        own: from `own_model`.
         prompt: what is to be continued afterwards.
         command: what asked for this.
     """
@@ -210,54 +189,63 @@ def learn(given: flags.CommandLine[ProseSettings], prompt: str, command: str):
     settings = settings_for(PROSE, corpus, given.flags, given.config)
 
     from kerasgen.runs.train import destination, train
-    from kerasgen.tasks.prose import ProseTask, vocab_of
+    from kerasgen.tasks.prose import ProseTask
     from kerasgen.tasks.task import StartingPoint
 
-    vocab = vocab_of(settings, corpus)
-    parent, why = find_parent(settings, vocab)
-    vocab = parent.vocab if parent else vocab
-    Folding(settings.lower_case, settings.on_unknown).fold(prompt, vocab)
-    task = ProseTask(settings, corpus, vocab)
+    parent, settings, why = find_parent(given, settings, own, corpus)
+    check_effects(ProseSettings, given.flags, "fine-tuning" if parent else "a new model")
+    task = ProseTask(settings, corpus, parent.vocab if parent else None)
+    Folding(settings.lower_case, settings.on_unknown).fold(prompt, task.vocab)
     path = destination(settings.save_dir, corpus.name, task.kind)
     how = " with its optimizer's state" if parent and parent.blueprint.optimizer else ""
-    console.note(f"learning {corpus.name}: {why}{how}", settings.quiet)
     poet, seconds = train(
         task,
         path,
         command=command,
         reporter=lambda poet: reporter(poet, settings),
-        start=StartingPoint(parent),
+        start=StartingPoint(parent, why + how),
     )
     console.note(f"{store.score_sentence(poet.card)}; {seconds:.0f} s; saved {path}", settings.quiet)
     return poet
 
 
-def find_parent(settings: ProseSettings, vocab: CharVocab) -> tuple[store.Contents | None, str]:
-    """Return the model to fine-tune, or None for a new one, and a line that says which and why.
+def find_parent(
+    given: flags.CommandLine[ProseSettings], settings: ProseSettings, own: OwnModel | None, corpus: Text
+) -> tuple[store.Contents | None, ProseSettings, str]:
+    """Return the model to fine-tune, or None for a new one; the settings for that; and a line that says which and why.
 
     Args:
-        settings: those of the command.
-        vocab: the characters that it must know.
+        given: what the command was told.
+        settings: for a new model.
+        own: from `own_model`.
+        corpus: the text.
 
     Raises:
-        BadInputError: the user's own model, in whose place the new one would be saved, does not know them all.
+        BadInputError: the user's own model, in whose place the new one would be saved, does not know all characters, or
+            a flag contradicts the model.
         MissingFileError: the file of ``--model`` is not there.
     """
-    path = find_model(settings)
+    from kerasgen.tasks.prose import vocab_of
+
+    ours = bundled("saved_models/shakespeare.keras")
+    fits = own if own and own.fits and not settings.model else None
+    path = Path(settings.model) if settings.model else fits.contents.path if fits else ours
     if settings.from_scratch or not (settings.model or path.exists()):
-        return None, "a new model"
-    contents = store.read(path)
+        return None, settings, "a new model"
+    contents = fits.contents if fits else store.read(path)
     if not contents.is_of("prose"):
-        return None, f"a new model, since {path} is no model of prose"
-    strange = "".join(char for char in vocab.chars if char not in contents.vocab)
-    if strange and path == own_model(settings):
+        return None, settings, f"a new model, since {path} is no model of prose"
+    tuned = as_the_model(PROSE, settings, given.flags if settings.model or fits else {}, contents)
+    strange = "".join(char for char in vocab_of(tuned, corpus).chars if char not in contents.vocab)
+    if strange and fits:
         raise BadInputError(
             f"the text has {strange[:20]!r}, which {path} never saw; --from-scratch learns a new model in its place, "
             "another --save-dir keeps both"
         )
     if strange:
-        return None, f"a new model, since {path} never saw {strange[:20]!r}"
-    return contents, f"fine-tuning {path}"
+        return None, settings, f"a new model, since {path} never saw {strange[:20]!r}"
+    as_the_model(PROSE, settings, given.flags, contents)
+    return contents, tuned, f"fine-tuning {path}"
 
 
 def reporter(poet, settings: ProseSettings):

@@ -58,7 +58,17 @@ def test_it_shows_names_marks_and_scores(trained):
 
 def test_what_is_not_a_terminal_gets_plain_lines_and_no_log_line_of_tensorflow(trained):
     assert_plain(trained)
-    assert len(trained.stderr.splitlines()) == 1
+    assert all(line.startswith("kerasgen: ") for line in trained.stderr.splitlines())
+
+
+def test_it_says_before_what_it_will_learn_and_soon_for_how_long(trained):
+    plan, estimate, *rest = trained.stderr.splitlines()
+    assert re.fullmatch(
+        r"kerasgen: learning towns: a new model; [\d,]+ names, [\d,]+ to choose by; 16 units, \d\.\d passes in 300 "
+        "steps; Ctrl-C keeps everything",
+        plan,
+    )
+    assert estimate == "kerasgen: a few seconds to go" and rest
 
 
 def test_the_card_tells_the_settings_and_the_data(trained, genera):

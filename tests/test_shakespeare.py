@@ -43,7 +43,8 @@ def test_it_trains_shows_scores_and_samples_and_saves(trained, home):
     for epoch in epochs:
         assert VALIDATION.search(epoch.splitlines()[0])
         assert re.findall(r"^--- temperature (.*)$", epoch, re.M) == ["0.2", "0.5", "1.0", "1.2"]
-    assert re.search(r"^kerasgen: learning mini: a new model$", trained.stderr, re.M)
+    plan = r"a new model; 4,705 characters, 523 to choose by; 8 units, 3\.0 passes in [\d,]+ steps; Ctrl-C keeps"
+    assert re.search(rf"^kerasgen: learning mini: {plan} everything$", trained.stderr, re.M)
     assert re.search(
         r"^kerasgen: validation, 523 characters: \d\.\d{4} bits/char; counting n-grams: \d\.\d{4}; \d+ s; "
         r"saved saved_models/my-mini\.keras$",

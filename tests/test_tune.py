@@ -23,6 +23,7 @@ import pytest
 import kerasgen
 from kerasgen import dino, tune
 from kerasgen.base import console, files
+from kerasgen.base.console import duration
 from kerasgen.base.errors import BadInputError
 from kerasgen.base.flags import parse
 from kerasgen.base.settings import searchable
@@ -31,7 +32,6 @@ from kerasgen.tasks.registry import KINDS
 from kerasgen.tasks.settings import NamesSettings, ProseSettings
 from kerasgen.text.corpora import Text
 from kerasgen.tuning import ranking
-from kerasgen.tuning.board import duration
 from kerasgen.tuning.picture import picture
 from kerasgen.tuning.settings import TuneSettings, seconds
 from kerasgen.tuning.space import Parameter, read_space

@@ -88,9 +88,17 @@ def _drop_output() -> None:
 
 
 def note(message: str, quiet: bool = False) -> None:
-    """Print one line on standard error."""
-    if not quiet:
+    """Print one line on standard error; nothing where there is none."""
+    if message and not quiet:
         print(f"kerasgen: {message}", file=sys.stderr)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in a unit that fits it."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def plain() -> bool:

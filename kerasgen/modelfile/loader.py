@@ -1,6 +1,6 @@
 """A model file to a model: the one place that builds a model by its kind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,6 +144,25 @@ def keras_model(contents: store.Contents, *, compile: bool = False):
         return model
     except Exception as error:  # Keras and TensorFlow raise many kinds
         raise BadInputError(f"{str(contents.path)!r} holds no model that can be built: {reason(error)}") from error
+
+
+def assign(model: Any, arrays: Sequence[Any], source: Path) -> None:
+    """Give a model other weights.
+
+    Args:
+        model: the Keras model.
+        arrays: in the order of all its weights, or of those that are trained.
+        source: where they come from.
+
+    Raises:
+        BadInputError: they are not those of the model.
+    """
+    weights = model.weights if len(arrays) == len(model.weights) else model.trainable_variables
+    found = [(array.dtype.name, array.shape) for array in arrays]
+    if found != [(variable.dtype, tuple(variable.shape)) for variable in weights]:
+        raise BadInputError(f"the checkpoint in {str(source)!r} is not one of the model there")
+    for variable, array in zip(weights, arrays, strict=True):
+        variable.assign(array)
 
 
 def _call(module, call: tuple[str, dict[str, Any]]):

@@ -41,7 +41,7 @@ class Checkpointer(keras.callbacks.Callback):
     def __init__(self, folder: Path | None, model: CharModel, progress: Progress, stopping=None, signalled=lambda: 0):
         super().__init__()
         self.folder, self.progress, self.stopping, self.signalled = folder, progress, stopping, signalled
-        keras_model = model.keras_model()
+        self.keras_model = keras_model = model.keras_model()
         optimizer = keras_model.optimizer
         if not optimizer.built:
             optimizer.build(keras_model.trainable_variables)
@@ -78,6 +78,11 @@ class Checkpointer(keras.callbacks.Callback):
             setattr(self.progress, name, facts[name])
         self.seconds, self.saved, self._facts = facts["seconds"], self.step, facts
         return wrong
+
+    def take_best(self) -> None:
+        """Give the model the best weights of the checkpoint that was restored, where something chose them."""
+        if self.stopping and self._facts["stopping"]["best"] is not None:
+            self.keras_model.set_weights(self.best)
 
     @property
     def step(self) -> int:

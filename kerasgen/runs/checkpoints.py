@@ -84,12 +84,38 @@ def newest(folder: Path, shapes: Shapes) -> tuple[dict[str, "np.ndarray"] | None
     return None, {}, wrong
 
 
-def read(path: Path, shapes: Shapes) -> tuple[dict[str, "np.ndarray"], dict[str, Any]]:
+def weights(folder: Path) -> tuple[list["np.ndarray"], int]:
+    """Return the best weights that a training has found so far, or its last where nothing chooses.
+
+    Args:
+        folder: of its checkpoints; the training may go on meanwhile.
+
+    Returns:
+        The weights in the order of the model's own list, those that are trained or all; and the step that they are of
+        at the latest.
+
+    Raises:
+        BadInputError: there is no checkpoint, or none that can be read.
+    """
+    wrong = ""
+    for _ in range(KEPT):  # while they are read, the training may remove them
+        for path in stored(folder):
+            try:
+                arrays, facts = read(path)
+            except BadInputError as error:
+                wrong = str(error)
+                continue
+            chosen = "best/" if facts.get("stopping", {}).get("best") is not None else "weights/"
+            return [arrays[name] for name in arrays if name.startswith(chosen)], step_of(path)
+    raise BadInputError(wrong or f"--model must name a model or a run with a checkpoint; {str(folder)!r} has none yet")
+
+
+def read(path: Path, shapes: Shapes | None = None) -> tuple[dict[str, "np.ndarray"], dict[str, Any]]:
     """Read a checkpoint.
 
     Args:
         path: where it lies.
-        shapes: the arrays that it must have, and no others.
+        shapes: the arrays that it must have, and no others; None for any.
 
     Returns:
         Arrays and facts.
@@ -106,7 +132,7 @@ def read(path: Path, shapes: Shapes) -> tuple[dict[str, "np.ndarray"], dict[str,
         line, raw = content.split(b"\n", 1)
         header = json.loads(line)
         found = {name: (dtype, tuple(shape)) for name, dtype, shape in header["arrays"]}
-        if found.keys() != shapes.keys() or not all(_fits(found[name], shapes[name]) for name in found):
+        if shapes and (found.keys() != shapes.keys() or not all(_fits(found[name], shapes[name]) for name in found)):
             raise BadInputError(f"the checkpoint {path} is not one of this training: it has other arrays")
         arrays, offset = {}, 0
         for name, (dtype, shape) in found.items():

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # it imports NumPy, which --help does not wait for
     from kerasgen.tasks.task import Task
 
 CONFIG = "config.json"
+MODEL = "model.keras"  # what the training began with: vocabulary, card and the shape of the model
 DIVERGED = "diverged.txt"
 
 
@@ -47,6 +48,11 @@ class Run:
         """The steps behind its newest checkpoint; 0 where it has none."""
         found = checkpoints.stored(self.folder)
         return checkpoints.step_of(found[0]) if found else 0
+
+    @property
+    def model(self) -> Path:
+        """The file of what its training began with."""
+        return self.folder / MODEL
 
     @property
     def diverged(self) -> str:
@@ -79,6 +85,14 @@ def home(save_dir: str | Path) -> Path:
 def lock(save_dir: str | Path, corpus: str):
     """Let one process at a time train ``my-<corpus>.keras`` or remove its runs: a context manager."""
     return files.locked(home(save_dir) / f"{corpus}.lock", f"trains {store.own_path(save_dir, corpus)} now")
+
+
+def named(name: str, save_dir: str | Path) -> Run | None:
+    """Return the unfinished run of that path, or of that name in `save_dir`; None where there is none."""
+    for folder in (Path(name), home(save_dir) / name):
+        if (folder / CONFIG).is_file():
+            return Run(folder, _config(folder))
+    return None
 
 
 def unfinished(save_dir: str | Path) -> list[Run]:
@@ -144,8 +158,8 @@ def claim(task: "Task", save_dir: str | Path, command: str, origin: str = "") ->
     others = [r for r in unfinished(save_dir) if r.folder != folder]
     if wanted == "no":
         run.remove()
-    elif wanted:
-        _check_wanted(wanted, run, others, ours)
+    elif wanted or task.settings.finish:
+        _check_wanted(wanted or "yes", run, others, ours, "--resume" if wanted else "--finish")
     beside = [r for r in others if r.corpus == task.corpus.name and r.step]
     if run.diverged:
         raise FailedError(f"{run.diverged}; --no-resume starts over")
@@ -174,23 +188,23 @@ def claim(task: "Task", save_dir: str | Path, command: str, origin: str = "") ->
     return run
 
 
-def _check_wanted(wanted: str, run: Run, others: list[Run], ours: dict[str, Any]) -> None:
-    """Refuse to resume a run that is another one, or none."""
+def _check_wanted(wanted: str, run: Run, others: list[Run], ours: dict[str, Any], flag: str) -> None:
+    """Refuse to resume or to finish a run that is another one, or none."""
     name = Path(wanted).name
     if name == run.folder.name or (wanted == "yes" and run.step):
         if run.step or run.diverged:
             return
-        raise BadInputError(f"--resume must name an unfinished run; {wanted!r} has no checkpoint; leave --resume out")
+        raise BadInputError(f"{flag} must name an unfinished run; {wanted!r} has no checkpoint; leave {flag} out")
     other = next((r for r in others if r.folder.name == name or (wanted == "yes" and r.step)), None)
     if other is None:
         known = ", ".join(r.folder.name for r in [run, *others] if r.step) or "none"
-        received = "--resume alone" if wanted == "yes" else repr(wanted)
+        received = f"{flag} alone" if wanted == "yes" else repr(wanted)
         raise BadInputError(
-            f"--resume must find an unfinished run; received {received}; there is: {known}; leave --resume out for a "
-            "new run"
+            f"{flag} must find an unfinished run; received {received}; there is: {known}; leave {flag} out for a new "
+            "run"
         )
     raise BadInputError(
-        f"--resume needs a run of the same settings and text; {other.folder} has "
+        f"{flag} needs a run of the same settings and text; {other.folder} has "
         f"{differences(other.config, ours)}; its own command is: {other.config.get('command', 'not known')}"
     )
 

@@ -4,6 +4,7 @@ Importing this module imports no TensorFlow.
 """
 
 import contextlib
+import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,10 +15,13 @@ from typing import Any
 from kerasgen.base import console, files
 from kerasgen.base.errors import DivergedError, FailedError, KerasgenError, StoppedError
 from kerasgen.modelfile import store
+from kerasgen.runs import previous
 from kerasgen.runs import run as runs
 from kerasgen.runs.progress_bar import progress_bar
 from kerasgen.runs.run import Run
+from kerasgen.tasks.registry import kind_of
 from kerasgen.tasks.task import StartingPoint, Task
+from kerasgen.text import corpora
 
 Report = Callable[[int, dict[str, float]], None]  # what prints after an epoch: its number and its logs
 
@@ -59,13 +63,45 @@ def train(
         from kerasgen.models import backend
 
         with backend.tf.device(backend.device(task.settings.device)):
+            if reporter and not task.settings.finish:
+                plan = f"learning {task.corpus.name}: {start.why}; {task.plan}; Ctrl-C keeps everything"
+                console.note(plan, task.settings.quiet)
             generator = task.generator(start.build(task))
+            if run and not run.model.exists():
+                _begin(task, run, generator)
             seconds = _fit(task, run, start, generator, reporter, callbacks)
             generator.card = task.card(generator, round(seconds, 2))
+            if reporter:
+                console.note(advice(task, generator.card), task.settings.quiet)
         if path and run:
+            kept = previous.keep(path, generator.card)
             generator.save(path, optimizer=task.keeps_optimizer)
             run.remove()
+            if kept:
+                console.note(kept)
     return generator, seconds
+
+
+def advice(task: Task, card: dict[str, Any]) -> str:
+    """Say what to try where counting n-grams would do better than a model; nothing where the model is better."""
+    scores = card["scores"]
+    if not task.split.validation and not task.split.test or scores["nats_per_char"] <= scores["ngram_nats_per_char"]:
+        return ""
+    command = [console.program("tune"), kind_of(task.settings).command]
+    command += [f"--data {shlex.quote(source)}" for source in corpora.each(task.settings.data)]
+    return (
+        "counting n-grams predicts this text better; what may help: a longer text, more --epochs, or a search for "
+        f"settings: {' '.join(command)}"
+    )
+
+
+def _begin(task: Task, run: Run, generator) -> None:
+    """Write what the training begins with, so that the run can be sampled from before its end."""
+    generator.card = {**generator.card, **task.origin_card()}
+    try:
+        generator.save(run.model, optimizer=False)
+    except FailedError as error:  # as with a checkpoint, the training is worth more
+        console.note(f"{error}; the training continues")
 
 
 def destination(save_dir: str | Path, corpus: str, kind: str) -> Path:
@@ -91,6 +127,7 @@ def measured(logs: dict[str, float]) -> str:
 def _fit(task: Task, run: Run | None, start: StartingPoint, generator, reporter, callbacks: Sequence[Any]) -> float:
     """Fit with everything around it: signals, checkpoints, logs, early stopping, progress bar; return the seconds."""
     from kerasgen.runs.checkpointer import Checkpointer
+    from kerasgen.runs.estimate import Estimate
     from kerasgen.training.fit import fit
     from kerasgen.training.progress import Progress
 
@@ -102,11 +139,18 @@ def _fit(task: Task, run: Run | None, start: StartingPoint, generator, reporter,
         _restore(checkpointer)
         monitor = _monitor(task, run, generator, progress) if settings.log else None
         parent = _ParentScore(task, start, stopping, checkpointer.saved >= 0, generator)
+        if settings.finish:
+            if checkpointer.saved < 0:
+                raise FailedError("--finish needs a checkpoint that can be read; leave it out to start over")
+            checkpointer.take_best()
+            return checkpointer.seconds
         done = checkpointer.step - first
         with progress_bar(task.steps, settings.quiet, first, int(task.chars_per_step), done) as bar:
-            report = _printing(reporter(generator)) if reporter and not settings.quiet else None
+            shown = reporter if not settings.quiet else None
+            report = _printing(shown(generator)) if shown else None
+            estimate = Estimate(task.epoch_ends(first)[-1], stopping is not None) if shown else None
             # The checkpointer is the last, so that it keeps what the others are after an epoch.
-            hooks = [bar, stopping, parent.callback, report, monitor, *callbacks, checkpointer]
+            hooks = [bar, estimate, stopping, parent.callback, report, monitor, *callbacks, checkpointer]
             try:
                 generator.history = fit(
                     model,
@@ -190,7 +234,8 @@ def _monitor(task: Task, run: Run | None, generator, progress):
 def _explained(error: KerasgenError, run: Run | None, saved: int) -> KerasgenError:
     """Say with an error what is kept and how to resume."""
     if run and isinstance(error, StoppedError):
-        kept = f"resume with: {run.config['command']}" if saved >= 0 else "it could not be saved"
+        command = run.config["command"]
+        kept = f"resume with: {command}; or end it here with --finish" if saved >= 0 else "it could not be saved"
         return StoppedError(f"{error}; {kept}", error.exit_code - 128)
     if run and isinstance(error, DivergedError):
         message = f"{error}; the same settings would end the same way, so this run is not resumed"

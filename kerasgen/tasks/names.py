@@ -1,5 +1,7 @@
 """Names: a list of names, and all that training on one needs."""
 
+from typing import Any
+
 from kerasgen.base import markdown
 from kerasgen.metrics.novelty import KnownTexts
 from kerasgen.metrics.score import Score
@@ -12,6 +14,7 @@ from kerasgen.text.vocab import CharVocab
 
 REPORTS = 25  # on the way
 LONGEST = 5e10  # floating-point operations from one report to the next: some 15 s at the most
+FINE_TUNED = 10  # the patience of fine-tuning, where none is set: its best weights may be those before it
 STEP = 5e5  # such operations take as long as all else of a step
 SHOWN = 8  # names of a sample: what the generator's smallest program but one makes at once
 
@@ -22,6 +25,7 @@ class NamesTask(Task):
     Args:
         settings: those of ``python -m kerasgen.dino``.
         corpus: one name a line.
+        vocab: the characters of the model to fine-tune, which may know more; None for those of the list.
 
     Attributes:
         every: the steps from one report to the next.
@@ -35,12 +39,12 @@ class NamesTask(Task):
     split: NameSplit
     batches: NameBatches
 
-    def __init__(self, settings: NamesSettings, corpus: Text):
+    def __init__(self, settings: NamesSettings, corpus: Text, vocab: CharVocab | None = None):
         self.settings, self.corpus = settings, corpus
         names = read_names(corpus.text, corpus.name)
         self.known = KnownTexts.of(names)
         self.split = split_names(names, settings.holdout)
-        self.vocab = CharVocab.from_text([*"".join(names), STOP])
+        self.vocab = vocab or CharVocab.from_text([*"".join(names), STOP])
         rows = encode_names(self.split.train, self.vocab)
         order = notebook.notebook_order(len(rows), settings.shuffle_seed) if settings.shuffle == "once" else None
         self.batches = NameBatches(rows, settings.batch_size, seed=settings.seed, order=order)
@@ -51,7 +55,8 @@ class NamesTask(Task):
         self.published = notebook.PUBLISHED if settings.notebook_draws and corpus.name == "dinos" else {}
         self._marks = {"kind": self.kind, "stop": STOP, "lower_case": True}
         self._size = {"names": len(names), "distinct": len(self.known)}
-        self.units, self.learning_rate, self.patience = settings.units, settings.learning_rate, settings.patience
+        self.units, self.learning_rate = settings.units, settings.learning_rate
+        self.patience = settings.patience or (FINE_TUNED if vocab else None)
         work = 6 * self.chars_per_step * settings.units * (settings.units + len(self.vocab)) + STEP
         self.every = settings.sample_every or max(1, min(self.steps // REPORTS, int(LONGEST / work)))
 
@@ -79,8 +84,8 @@ class NamesTask(Task):
 
     def build(self):
         """Make a new `NameRNN`, compiled with SGD."""
-        from kerasgen.models.backend import floatx, keras
-        from kerasgen.models.names import NameRNN, nats_per_name
+        from kerasgen.models.backend import keras
+        from kerasgen.models.names import NameRNN
 
         settings = self.settings
         seed = settings.seed if settings.init_seed is None else settings.init_seed
@@ -100,15 +105,20 @@ class NamesTask(Task):
             for variable, value in zip(model.trainable_variables, initial, strict=True):
                 variable.assign(value)
         schedules = keras.optimizers.schedules
-        rate = {
+        rate: Any = {
             "constant": settings.learning_rate,
             "linear": schedules.PolynomialDecay(settings.learning_rate, self.steps, end_learning_rate=0.0),
             "cosine": schedules.CosineDecay(settings.learning_rate, self.steps),
         }[settings.schedule]
-        with floatx(model.variable_dtype):  # or the optimizer would keep its learning rate in single precision
-            sgd = keras.optimizers.SGD(learning_rate=rate, momentum=settings.momentum, clipvalue=settings.clipvalue)
-            model.compile(optimizer=sgd, loss=nats_per_name, auto_scale_loss=False)
-        return model
+        return self._compile(model, rate)
+
+    def fine_tune(self, keras_model):
+        """Compile a trained model anew, with SGD at a constant rate.
+
+        Args:
+            keras_model: its characters are `vocab`.
+        """
+        return self._compile(keras_model, self.settings.next_learning_rate)
 
     def char_model(self, keras_model):
         """Return the model itself, set to be trained by these settings."""
@@ -119,6 +129,16 @@ class NamesTask(Task):
         """Generate some names; return a table of them and their novelty in Markdown."""
         names = generator.generate(SHOWN, temperature=temperature, seed=self.settings.seed)
         return markdown.table(("name", "novelty"), [(name, "known" if name in self.known else "new") for name in names])
+
+    def _compile(self, model, rate):
+        from kerasgen.models.backend import floatx, keras
+        from kerasgen.models.names import nats_per_name
+
+        with floatx(model.variable_dtype):  # or the optimizer would keep its learning rate in single precision
+            momentum, clipvalue = self.settings.momentum, self.settings.clipvalue
+            sgd = keras.optimizers.SGD(learning_rate=rate, momentum=momentum, clipvalue=clipvalue)
+            model.compile(optimizer=sgd, loss=nats_per_name, auto_scale_loss=False)
+        return model
 
     def _learned(self) -> list[str]:
         return sorted(set(self.split.train))

@@ -55,6 +55,10 @@ class TaskSettings:
         metavar="RUN", group="what is kept",
         otherwise=("no", "start over; an unfinished run with the same settings and text is removed"), effect="training",
     )  # fmt: skip
+    finish: bool = setting(
+        False, "end the unfinished run with the same settings and text now: its best weights become the model",
+        effect="training",
+    )  # fmt: skip
     log_dir: str = setting(
         "logs", "the folder for the logs of trainings, for TensorBoard", metavar="DIR", effect="training"
     )

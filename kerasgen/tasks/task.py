@@ -12,6 +12,7 @@ from kerasgen.metrics.novelty import KnownTexts
 from kerasgen.metrics.score import Score
 from kerasgen.modelfile.store import Contents
 from kerasgen.tasks.settings import TaskSettings
+from kerasgen.text import corpora
 from kerasgen.text.corpora import Text
 from kerasgen.text.vocab import CharVocab
 
@@ -137,6 +138,15 @@ class Task(ABC):
             self._baseline = best_ngrams(training, scored, len(self.vocab))
         return self._baseline
 
+    @property
+    def plan(self) -> str:
+        """What is learned, in a few words: how much of what, by which model, for how long."""
+        counts = [(len(self.split.train), self.COUNTED), (len(self.split.validation), "to choose by")]
+        counts += [(len(self.split.test), "held out")]
+        parts = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+        passes = self.steps / self.batches.steps_per_epoch
+        return f"{parts}; {self.units} units, {passes:,.{0 if passes >= 10 else 1}f} passes in {self.steps:,} steps"
+
     def validate(self, generator) -> dict[str, float]:
         """Score the validation part, or the beginning of a long one, for the logs of an epoch.
 
@@ -157,9 +167,7 @@ class Task(ABC):
         label, part = self.scored
         score, baseline = self._score(generator, part), self.baseline()
         return {
-            **self._marks,
-            "config": card_of(self.settings),
-            "data": {"name": self.corpus.name, "sha256": self.corpus.sha256, **self._size},
+            **self.origin_card(),
             "training": {"steps": int(generator.model.optimizer.iterations), "seconds": seconds},
             "scores": {
                 "part": label,
@@ -170,6 +178,19 @@ class Task(ABC):
                 "ngram_bits_per_char": baseline.bits_per_char,
                 "ngram_order": baseline.order,
             },
+        }
+
+    def origin_card(self) -> dict[str, Any]:
+        """Return what a card says before a training: what is learned, and how."""
+        return {
+            **self._marks,
+            "config": card_of(self.settings),
+            "data": {
+                "name": self.corpus.name,
+                "sha256": self.corpus.sha256,
+                "source": corpora.place(self.settings.data),
+                **self._size,
+            },  # fmt: skip
         }
 
     @abstractmethod
@@ -195,9 +216,11 @@ class StartingPoint:
 
     Attributes:
         parent: the file of the model to fine-tune; None for a new model.
+        why: what that is, in a few words.
     """
 
     parent: Contents | None = None
+    why: str = "a new model"
 
     @property
     def origin(self) -> str:

@@ -142,6 +142,26 @@ def names(data: str | Sequence[str] | None, default: str, column: str | None = N
     return [sources.name(given, column)] if given else [default, Path(KNOWN[default].fallback).stem]
 
 
+def hashes(data: str | Sequence[str] | None, default: str) -> set[str]:
+    """Return the SHA-256 that the text of `data` may have where it is a known corpus; none where it is the user's."""
+    given = each(data)
+    if given and given not in [(name,) for name in KNOWN]:
+        return set()
+    if given:
+        return {KNOWN[given[0]].sha256}
+    stand_in = bundled(KNOWN[default].fallback)
+    return {KNOWN[default].sha256, *([sha256(stand_in.read_bytes())] if stand_in.is_file() else [])}
+
+
+def place(data: str | Sequence[str] | None) -> str:
+    """Return a hash of where a text of the user's lies, by which the same file is known again; "" for none.
+
+    It travels with the model, so it is no path.
+    """
+    paths = "\n".join(str(Path(source).resolve()) for source in each(data))
+    return sha256(paths.encode("utf-8", "surrogateescape"))[:16] if paths else ""
+
+
 def at_hand(name: str) -> Text | None:
     """Return a known corpus, or a bundled text, where it lies on this machine; nothing is downloaded.
 

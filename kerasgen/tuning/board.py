@@ -77,7 +77,7 @@ class Board:
             words = f"the best is trial {rows[0].trial} with {scored(rows[0].bits_per_char)}"
         if self._before < made < sum(self._planned):
             rate = (time.perf_counter() - self._started) / (made - self._before)
-            words += f"; about {duration(rate * (sum(self._planned) - made))} left"
+            words += f"; about {console.duration(rate * (sum(self._planned) - made))} left"
         return words
 
     def _draw(self) -> None:
@@ -101,11 +101,3 @@ class Board:
             result = f"epoch {epoch + 1} of {row.epochs}" if epoch < row.epochs else "scoring"
             table.add_row("", str(row.trial), result, *map(shown, row.values.values()), style="dim")
         self._live.update(table, refresh=True)
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in a unit that fits it."""
-    for size, unit in ((3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
