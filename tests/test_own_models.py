@@ -135,7 +135,8 @@ def interrupted_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("interrupted")
     (folder / "towns.txt").write_text("\n".join(NAMES[:300]) + "\n", encoding="utf-8")
     flags = ("--data", "towns.txt", "--units", "8", "--steps", "100000000", "--patience", "1000", "--no-log")
-    code, _, error = interrupted(folder, "dino", *flags, "--sample-every", "20000", after="Iteration: 40000")
+    flags += ("--sample-every", "20000")
+    code, _, error = interrupted(folder, "dino", *flags, after="Iteration: 40000")
     assert code == 130
     return folder, error, flags
 

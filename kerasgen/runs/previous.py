@@ -1,6 +1,5 @@
 """The model that stands where a new one is saved: kept, unless the new one is of the same text and no worse."""
 
-import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -27,7 +26,7 @@ def keep(path: Path, card: dict[str, Any]) -> str:
     if old is None or _follows(old, card):
         return ""
     kept = _place(path)
-    with contextlib.suppress(FileExistsError):
+    if not kept.exists():  # else it is the same file, kept before a crash
         try:
             os.link(path, kept)
         except OSError:  # a file system without links
