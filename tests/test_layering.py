@@ -34,6 +34,7 @@ HEAVY = {
     "kerasgen.models.prose",
     "kerasgen.models.simple_rnn_passes",
     "kerasgen.runs.checkpointer",
+    "kerasgen.runs.estimate",
     "kerasgen.runs.monitor",
     "kerasgen.training.fit",
     "kerasgen.training.program",
