@@ -10,7 +10,7 @@ from pathlib import Path
 from kerasgen.base.errors import KerasgenError
 from kerasgen.base.files import whole
 from kerasgen.base.version import __version__
-from tests.tools.benchmarks import command, growth, learning, memory, names, prose, report
+from tests.tools.benchmarks import command, growth, learning, memory, names, own, own_lists, prose, report
 from tests.tools.benchmarks.prose_task import ProseTask
 from tests.tools.benchmarks.task import NamesTask
 
@@ -23,7 +23,9 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], report.Section]] = {
     "command": lambda asked: command.measure(asked.quick, asked.rounds),
     "memory": lambda asked: memory.measure(asked.quick, asked.rounds),
     "growth": lambda asked: growth.measure(asked.quick, asked.rounds, asked.chart),
+    "own": lambda asked: own.measure(asked.kinds, asked.sizes, asked.rounds, asked.quick),
 }
+HOURS = ("own",)  # what is measured only where it is named
 
 
 def main() -> int:
@@ -39,7 +41,13 @@ def main() -> int:
         metavar="FILE",
         help="an interpreter that has PyTorch, if not this one",
     )
-    parser.add_argument("--only", choices=list(SECTIONS), help="one section only")
+    parser.add_argument("--only", choices=list(SECTIONS), help=f"one section only; {', '.join(HOURS)} only so")
+    parser.add_argument(
+        "--kinds", nargs="+", choices=list(own.COMMANDS), default=list(own.COMMANDS), help="of the section own"
+    )
+    parser.add_argument(
+        "--sizes", nargs="+", type=int, default=list(own_lists.SIZES), metavar="N", help="of the lists in own"
+    )
     parser.add_argument("--chart", type=Path, metavar="FILE", help="also draw the section `growth`, as PNG")
     options = parser.parse_args()
     if options.rounds < 1:
@@ -55,8 +63,9 @@ def main() -> int:
         print(f"benchmarks: error: {error}; or set KERASGEN_MIRROR to a folder that has it", file=sys.stderr)
         return 1
 
+    asked = [options.only] if options.only else [key for key in SECTIONS if key not in HOURS]
     machine, versions = report.machine(), {"kerasgen": __version__, **report.own_versions()}
-    sections = {key: measure(options) for key, measure in SECTIONS.items() if options.only in (None, key)}
+    sections = {key: measure(options) for key, measure in SECTIONS.items() if key in asked}
     goals = [goal for section in sections.values() for goal in section.goals]
     for section in sections.values():
         versions |= section.versions
