@@ -1,16 +1,15 @@
 """``python -m kerasgen.shakespeare``: a stacked two-layer LSTM learns a text and continues a prompt."""
 
-import os
-import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kerasgen.base import console, flags
-from kerasgen.base.errors import BadInputError, MissingFileError, reason
+from kerasgen.base import console, flags, prompts
+from kerasgen.base.errors import BadInputError
 from kerasgen.base.files import bundled
 from kerasgen.base.settings import check_effects
+from kerasgen.generation.lines import ended, whole_lines
 from kerasgen.modelfile import store
 from kerasgen.runs.chosen import OwnModel, answering, as_the_model, own_model
 from kerasgen.tasks.registry import PROSE
@@ -21,6 +20,8 @@ from kerasgen.text.corpora import Text
 from kerasgen.text.folding import Folding
 from kerasgen.text.sources import STANDARD_INPUT
 
+LONGEST_LINE = 2000  # characters, on average, that --lines waits for
+POEMS = ("shakespeare", "pastiche")  # texts whose beginnings are those of a poem
 TEMPERATURES = (0.2, 0.5, 1.0, 1.2)  # of the samples after an epoch
 ABOUT = """Continue a prompt in the manner of a text; learn that text.
 
@@ -50,6 +51,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not trains:
         check_effects(ProseSettings, given.flags, "generating")
     prompt = read_prompt(settings, trains)
+    if prompt is None:
+        converse(settings, own)
+        return
     if trains:
         poet = learn(given, own, prompt, console.command_line(console.program("shakespeare"), argv))
     else:
@@ -57,53 +61,48 @@ def main(argv: Sequence[str] | None = None) -> None:
     write(poet, prompt, settings)
 
 
-def read_prompt(settings: ProseSettings, trains: bool) -> str:
-    """Return what to continue: what the command was given, what comes through a pipe, or what the user types."""
+def converse(settings: ProseSettings, own: OwnModel | None) -> None:
+    """Continue what the user types, one beginning after another; the second has the next seed, and so on."""
+    answer = answering(PROSE, settings, own)
+    name = answer.contents.card.get("data", {}).get("name", "")
+    what, next_one = ("your poem", "the next poem") if name in POEMS else (f"a text like {name}",) * 2
+    question = f"Write the beginning of {what}, and kerasgen continues (an empty line ends): "
+    poet, seed = None, settings.seed
+    for prompt in prompts.answers(question, f"\nThe beginning of {next_one} (an empty line ends): "):
+        try:
+            check_prompt(prompt, answer.contents, settings)
+        except BadInputError as error:
+            console.note(str(error))
+            continue
+        poet = poet or answer.load(settings.device)
+        write(poet, prompt, replace(settings, seed=seed))
+        seed = (seed + 1) % 2**32
+
+
+def check_prompt(prompt: str, contents: store.Contents, settings: ProseSettings) -> None:
+    """Raise BadInputError where a model can't continue a prompt, before anything slow begins."""
+    Folding(bool(contents.card.get("lower_case")), settings.on_unknown).fold(prompt, contents.vocab)
+
+
+def read_prompt(settings: ProseSettings, trains: bool) -> str | None:
+    """Return what to continue: what the command was given, or what comes through a pipe; None to ask for it."""
     prompt, taken = settings.prompt, STANDARD_INPUT in corpora.each(settings.data)
     if taken and prompt == "-":
         raise BadInputError(
             "standard input is read once; received --data - and --prompt -; name a file for one of them"
         )
-    if prompt is None and not trains and not taken and piped():
+    if prompt is None and not trains and not taken and prompts.piped():
         console.note("reading the prompt from standard input", settings.quiet)
         prompt = "-"
     if prompt is None:
-        if trains or settings.quiet or not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
-            return ""
-        try:
-            return input("Write the beginning of your poem, and kerasgen continues: ")
-        except EOFError:
-            return ""
-    if prompt == "-":
-        try:
-            return sys.stdin.read() if sys.stdin else ""
-        except UnicodeDecodeError as error:
-            raise BadInputError(f"--prompt - must be UTF-8; standard input is not: {reason(error)}") from None
-    if prompt.startswith("FILE:"):
-        path = Path(prompt.removeprefix("FILE:"))
-        try:
-            return path.read_text(encoding="utf-8-sig")
-        except FileNotFoundError:
-            raise MissingFileError(f"--prompt FILE:path must name a text file; there is no {str(path)!r}") from None
-        except (OSError, ValueError) as error:
-            raise BadInputError(f"--prompt FILE:path must name a text file; {str(path)!r}: {reason(error)}") from None
-    return prompt
-
-
-def piped() -> bool:
-    """Tell whether standard input is a pipe or a file, from which a prompt comes without being asked for."""
-    try:
-        mode = os.fstat(sys.stdin.fileno()).st_mode if sys.stdin else 0
-    except (OSError, ValueError):  # it is closed, or no file
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
+        return "" if trains or settings.quiet or not prompts.at_a_terminal() else None
+    return prompts.text_of(prompt)
 
 
 def load(settings: ProseSettings, own: OwnModel | None, prompt: str):
     """Load the model that answers, once the prompt is known to be one that it can continue."""
     answer = answering(PROSE, settings, own)
-    contents = answer.contents
-    Folding(bool(contents.card.get("lower_case")), settings.on_unknown).fold(prompt, contents.vocab)
+    check_prompt(prompt, answer.contents, settings)
     return answer.load(settings.device)
 
 
@@ -121,7 +120,7 @@ def write(poet, prompt: str, settings: ProseSettings) -> None:
             print("\n\n" + "-" * 40 + "\n")
         print(prompt, end="", flush=True)
         written.append("")
-        for piece in until_lines(pieces, settings.lines):
+        for piece in pieces:
             print(console.shown(piece), end="", flush=True)
             written[-1] += piece
         print()
@@ -131,12 +130,36 @@ def write(poet, prompt: str, settings: ProseSettings) -> None:
 
 def continuations(poet, prompt: str, settings: ProseSettings) -> Iterator[Iterable[str]]:
     """Yield the texts that were asked for, each as its pieces; a single one is streamed."""
+    longest, length, begun = longest_of(settings), settings.length, prompt.rpartition("\n")[2]
     if settings.num_samples == 1:
-        yield poet.stream(prompt, length=settings.length, sampling=settings.sampling)
+        yield in_lines(poet.stream(prompt, length=longest, sampling=settings.sampling), begun, settings)
         return
-    longest = len(prompt) + settings.length
-    texts = poet.generate(settings.num_samples, prefix=prompt, max_length=longest, sampling=settings.sampling)
-    yield from ([text[len(prompt) :]] for text in texts)
+    while True:
+        most = len(prompt) + length
+        texts = poet.generate(settings.num_samples, prefix=prompt, max_length=most, sampling=settings.sampling)
+        texts = [text[len(prompt) :] for text in texts]
+        if length >= longest or min(ended(text, begun) for text in texts) >= (settings.lines or 0):
+            break
+        length = min(4 * length, longest)  # longer texts begin like these
+    yield from (in_lines([text], begun, settings) for text in texts)
+
+
+def longest_of(settings: ProseSettings) -> int:
+    """Return how many characters to generate at the most."""
+    return max(settings.length, (settings.lines or 0) * LONGEST_LINE)
+
+
+def in_lines(pieces: Iterable[str], begun: str, settings: ProseSettings) -> Iterator[str]:
+    """Yield a text up to its ``--lines`` whole lines, where these are asked for; say so where it ends fewer."""
+    if not settings.lines:
+        yield from pieces
+        return
+    missing = yield from whole_lines(pieces, settings.lines, begun)
+    if missing:
+        console.note(
+            f"only {settings.lines - missing} of {settings.lines} lines ended within {longest_of(settings):,} "
+            f"characters ({LONGEST_LINE:,} a line); a higher --length allows more"
+        )
 
 
 def novelty(written: list[str], card: dict, settings: ProseSettings) -> str:
@@ -153,25 +176,6 @@ def novelty(written: list[str], card: dict, settings: ProseSettings) -> str:
     found = mean_copying([copying(text, learned) for text in written])
     longest = found.longest
     return f"{found.sentence(data['name'])}; the longest span is {longest!r} ({len(longest)} characters)"
-
-
-def until_lines(pieces, lines: int | None):
-    """Yield the pieces of a text up to so many line ends, or to the end of a stanza; all where `lines` is None."""
-    seen, begun, ends = 0, False, ""  # line ends are held back until something follows them
-    for piece in pieces:
-        ready = ""
-        for char in piece if lines else "":
-            if char != "\n":
-                ready, ends, begun = ready + ends + char, "", True
-                continue
-            seen += begun and not ends
-            ends += char
-            if begun and (seen == lines or len(ends) == 2):
-                yield ready
-                return
-        yield ready if lines else piece
-    if ends:
-        yield ends
 
 
 def learn(given: flags.CommandLine[ProseSettings], own: OwnModel | None, prompt: str, command: str):

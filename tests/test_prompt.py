@@ -2,12 +2,11 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import kerasgen
 from kerasgen import shakespeare
@@ -28,7 +27,7 @@ def model(tmp_path_factory):
 def text_of(model):
     """What the generator itself gives after a prompt."""
     poet = kerasgen.load(model)
-    return lambda prompt, **options: "".join(poet.stream(prompt, length=30, **options))
+    return lambda prompt, length=30, **options: "".join(poet.stream(prompt, length=length, **options))
 
 
 @pytest.fixture
@@ -250,46 +249,31 @@ def test_an_unknown_flag_names_the_nearest(run):
     refused(run("--promt", "x"), "'--promt'", "'--prompt'")
 
 
-def until(text, lines, size=1000):
-    return "".join(shakespeare.until_lines((text[i : i + size] for i in range(0, len(text), size)), lines))
+def test_lines_are_whole_whatever_the_length(run, text_of):
+    text, err = goes_on(run, "--prompt", "Oh ", "--lines", 14, length=5)
+    assert len([line for line in text.split("\n") if line.strip()]) == 14 and not text.endswith("\n")
+    free = text_of("oh ", length=20_000)
+    assert ("Oh " + free).startswith(text + "\n") and "only" not in err
 
 
-@pytest.mark.parametrize(
-    ("text", "lines", "expected"),
-    [
-        ("one\ntwo\nthree\n", 1, "one"),
-        ("one\ntwo\nthree\n", 2, "one\ntwo"),
-        ("one\ntwo\n\nthree\nfour\n", 9, "one\ntwo"),  # the stanza ends
-        ("\none\ntwo\n", 1, "\none"),  # the prompt's own line ends first
-        ("\n\none\ntwo\n", 1, "\n\none"),
-        ("no end", 1, "no end"),
-        ("one\n", 5, "one\n"),
-        ("one\ntwo\n\nthree\n", None, "one\ntwo\n\nthree\n"),
-        ("", 3, ""),
-    ],
-)
-def test_until_lines(text, lines, expected):
-    assert until(text, lines) == expected
+def test_lines_of_several_texts(run):
+    one, _ = goes_on(run, "--prompt", "Oh ", "--lines", 3, "--seed", 8)
+    text, _ = goes_on(run, "--prompt", "Oh ", "--lines", 3, "--num-samples", 3, "--seed", 8, length=2)
+    samples = text.split(BETWEEN)
+    assert samples[0] == one and len(set(samples)) == 3
+    assert [len([line for line in sample.split("\n") if line.strip()]) for sample in samples] == [3, 3, 3]
 
 
-@given(st.text(alphabet="a\n", max_size=20), st.integers(1, 4), st.integers(1, 5))
-def test_the_size_of_the_pieces_does_not_move_the_end(text, lines, size):
-    assert until(text, lines, size) == until(text, lines)
-
-
-def test_nothing_is_generated_after_the_end():
-    def pieces():
-        yield "one\nt"
-        raise AssertionError("the text had ended")
-
-    assert "".join(shakespeare.until_lines(pieces(), 1)) == "one"
-
-
-def test_lines_end_the_output(run):
-    text, _ = goes_on(run, "--prompt", "Oh ", "--lines", 2, length=2000)
-    free, _ = goes_on(run, "--prompt", "Oh ", length=2000)
-    assert text == "Oh " + until(free[3:], 2)
-    assert len(text) < len(free) and len([line for line in text[3:].split("\n") if line]) in (1, 2)
+def test_lines_that_do_not_end_are_not_waited_for_without_limit(run, text_of, monkeypatch):
+    monkeypatch.setattr(shakespeare, "LONGEST_LINE", 5)
+    text, err = goes_on(run, "--prompt", "Oh ", "--lines", 8)
+    assert text == "Oh " + text_of("oh ", length=40)
+    assert re.search(
+        r"only \d of 8 lines ended within 40 characters \(5 a line\); a higher --length allows more$", err, re.M
+    )
+    longer, err = goes_on(run, "--prompt", "Oh ", "--lines", 8, length=5000)
+    assert longer.startswith(text) and "only" not in err
+    assert len([line for line in longer.split("\n") if line.strip()]) == 8
 
 
 def test_a_missing_model_is_one_line(run):

@@ -11,7 +11,7 @@ import kerasgen
 from kerasgen.modelfile import loader, store
 from tests.conftest import ROOT
 from tests.support.commands import call, call_in_a_terminal, in_a_terminal, interrupted, process
-from tests.support.poems import TINY, logits_in_plain_keras, refused, write_text
+from tests.support.poems import TINY, logits_in_plain_keras, refused, save, write_text
 
 VALIDATION = re.compile(r"validation (\d+\.\d{3}) bits/char$", re.M)
 
@@ -216,12 +216,31 @@ def test_an_interrupted_training_leaves_the_old_model(model, home):
     shutil.rmtree(model.parent / "runs")
 
 
-def test_in_a_terminal_it_asks_for_the_beginning_of_the_poem(model, home):
-    shown, code = in_a_terminal(home, "shakespeare", "--data", "mini.txt", "--length", 40, typed=b"Shall I \n")
+def test_in_a_terminal_it_asks_for_beginnings_until_a_line_is_empty(model, home):
+    again = b"\x1b[A"  # the arrow upwards
+    keys = [b"Shall Y\x7fI \n", again + b"\n", b"\n"]
+    shown, code = in_a_terminal(home, "shakespeare", "--data", "mini.txt", "--length", 40, "--seed", 3, typed=keys)
     assert code == 0, shown
     poet = kerasgen.load(model)
-    assert "Write the beginning of your poem" in shown
-    assert "\nShall I " + "".join(poet.stream("shall i ", length=40)) + "\n" in shown
+    texts = ["".join(poet.stream("shall i ", length=40, seed=seed)) for seed in (3, 4)]
+    assert "Write the beginning of a text like mini, and kerasgen continues (an empty line ends): " in shown
+    assert [shown.count(f"\nShall I {text}\n") for text in texts] == [1, 1] and texts[0] != texts[1]
+    assert shown.count("The beginning of a text like mini (an empty line ends): ") == 2
+    assert shown.count("generating with") == 1 and shown.count("novelty") == 2
+    assert sorted(os.listdir(home)) == ["mini.txt", "saved_models"]
+
+
+def test_a_beginning_that_the_model_cannot_continue_is_asked_for_again(tmp_path):
+    save(tmp_path / "poet.keras", card={"data": {"name": "pastiche"}})
+    flags = ("--model", "poet.keras", "--on-unknown", "error", "--length", 9, "--seed", 2**32 - 1)
+    shown, code = call_in_a_terminal(
+        tmp_path, "shakespeare", *flags, typed=["竜\n".encode(), b"Oh\n", b"ah\n", b"\x04"]
+    )
+    assert code == 0 and "Write the beginning of your poem" in shown and "'竜'" in shown, shown
+    poet = kerasgen.load(tmp_path / "poet.keras")
+    for prompt, seed in (("Oh", 2**32 - 1), ("ah", 0)):  # after the highest seed comes the lowest
+        assert prompt + "".join(poet.stream(prompt.lower(), length=9, seed=seed)) + "\n" in shown
+    assert shown.count("The beginning of the next poem") == 3
 
 
 def test_in_a_terminal_training_shows_a_bar_with_its_rate(home, tmp_path):

@@ -216,7 +216,11 @@ class ProseSettings(TaskSettings):
         "input, as a pipe is read without being asked", group="generating text",
     )  # fmt: skip
     length: int = setting(400, "how many characters to generate", within=between(1, 10_000_000))
-    lines: int | None = setting(None, "stop after this many lines, or at the end of a stanza", within=at_least(1))
+    lines: int | None = setting(
+        None,
+        "stop after so many whole lines, however long; the one that the prompt begins counts, empty ones do not",
+        within=at_least(1),
+    )
     on_unknown: Literal["error", "skip", "replace"] = setting(
         "replace", "what to do with a character of the prompt that the model never saw: replace takes the nearest known"
     )

@@ -64,14 +64,14 @@ def call(folder, module, *arguments, code=0, stdin="", stdout=None, **env):
     return subprocess.CompletedProcess(arguments, found, printed, err.getvalue())
 
 
-def call_in_a_terminal(folder, module, *arguments, typed=b"", **env):
+def call_in_a_terminal(folder, module, *arguments, typed=(), **env):
     """Run a command in this process with a pseudo-terminal as its input, output and error.
 
     Args:
         folder: the current folder meanwhile.
         module: ``"dino"``, say.
         arguments: the command's.
-        typed: the keys that a user presses once asked for a poem.
+        typed: the keys that a user presses each time that a prompt is asked for.
         env: added to the environment meanwhile.
 
     Returns:
@@ -95,15 +95,23 @@ def call_in_a_terminal(folder, module, *arguments, typed=b"", **env):
 
 def _watch(main, shown, typed):
     """Collect what a terminal is sent until the other side is closed; type once the question has come."""
+    typed = (typed, 0)
     with contextlib.suppress(OSError):  # that is how Linux says that the other side was closed
         while data := os.read(main, 65536):
             shown.append(data)
-            if typed and b"beginning of your poem" in b"".join(shown):
-                os.write(main, typed)
-                typed = b""
+            typed = _answered(main, b"".join(shown), typed)
 
 
-def in_a_terminal(folder, module, *arguments, typed=b"", **env):
+def _answered(main, shown, typed):
+    """Press the next keys where a question has come that was not answered yet; return the keys and how many were."""
+    keys, answered = typed
+    if answered < min(len(keys), shown.count(b"(an empty line ends): ")):
+        os.write(main, keys[answered])
+        return keys, answered + 1
+    return typed
+
+
+def in_a_terminal(folder, module, *arguments, typed=(), **env):
     """Do the same with a process of its own, of which a terminal would also show what libraries write."""
     main, side = pty.openpty()
     process = subprocess.Popen(
@@ -111,16 +119,14 @@ def in_a_terminal(folder, module, *arguments, typed=b"", **env):
         cwd=folder, env=environment(TERM="xterm-256color", **env), stdin=side, stdout=side, stderr=side,
     )  # fmt: skip
     os.close(side)
-    shown, deadline = b"", time.monotonic() + 100
+    shown, deadline, typed = b"", time.monotonic() + 100, (typed, 0)
     while time.monotonic() < deadline:
         if select.select([main], [], [], 0.2)[0]:
             try:
                 shown += os.read(main, 65536)
             except OSError:  # the other side was closed
                 break
-            if typed and b"beginning of your poem" in shown:
-                os.write(main, typed)
-                typed = b""
+            typed = _answered(main, shown, typed)
         elif process.poll() is not None:
             break
     os.close(main)
