@@ -1,12 +1,14 @@
 """``python -m kerasgen.dino``: a SimpleRNN learns a list of names, one SGD step a name, and invents new ones."""
 
+import math
 import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TextIO
 
-from kerasgen.base import console, flags
+from kerasgen.base import console, flags, output, seeds
 from kerasgen.base.errors import TooFewError, TooFewWarning
 from kerasgen.base.settings import check_effects
 from kerasgen.modelfile import store
@@ -18,26 +20,32 @@ from kerasgen.text import corpora
 
 SHOWN = 7  # names shown on the way, as in the notebook
 MEASURED = 1000  # names by which the share of new ones is measured
+COLUMNS = ("name", "novelty", "bits_per_char", "seed", "row")
 ABOUT = """Learn a list of names, one a line, and invent new ones; save the model.
 
 examples:
   %(prog)s                                  learn the dinosaurs (seconds), show new ones
   %(prog)s --sample-only --prefix tri       only invent, with the model that is there
-  %(prog)s --data towns.txt                 your own list
+  %(prog)s --data towns.txt                 your own list; several: --data a.txt b.txt
+  %(prog)s --data towns.csv --column name   a column of a table
   %(prog)s --config configs/dino_notebook.toml   the course's notebook, digit for digit
-  %(prog)s --sample-only --quiet --num-samples 1000 --unique --novel-only > names.txt"""
+  %(prog)s --sample-only --quiet --num-samples 1000 --unique --novel-only > names.txt
+  %(prog)s --sample-only --num-samples 50 --rank --seed random --output names.csv"""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train a model unless told to generate only, then generate."""
-    given = flags.read(NamesSettings, console.program("dino"), ABOUT, NAMES.config, argv, by_size=NAMES.by_size)
+    words, random = seeds.drawn(sys.argv[1:] if argv is None else argv)
+    given = flags.read(NamesSettings, console.program("dino"), ABOUT, NAMES.config, words, by_size=NAMES.by_size)
     settings = given.settings
+    console.note(f"the seed is {settings.seed}", settings.quiet or not random)
+    output.check(settings.output, corpora.each(settings.data))
     if settings.sample_only or settings.model and not {"steps", "epochs"} & given.flags.keys():
         check_effects(NamesSettings, given.flags, "generating")
         generate(folded(settings))
     else:
         check_effects(NamesSettings, given.flags, "fine-tuning" if settings.model else "a new model")
-        learn(given, console.command_line(console.program("dino"), argv))
+        learn(given, console.command_line(console.program("dino"), words))
 
 
 def folded(settings: NamesSettings) -> NamesSettings:
@@ -94,12 +102,12 @@ def reporter(generator, settings: NamesSettings, every: int):
         if iteration >= int(generator.model.optimizer.iterations):
             return  # the last epoch is a shorter one
         names = generator.generate(SHOWN, seed=settings.seed, uniforms=uniforms)
+        file = output.aside(settings.format, settings.output)
+        shown = "\n".join(console.shown(capitalised(name), file) for name in names)
         if settings.notebook_draws:
-            print(f"Iteration: {iteration}, Loss: {logs['smoothed_loss']:f}\n")
-            print("\n".join(map(capitalised, names)), end="\n\n\n")
+            print(f"Iteration: {iteration}, Loss: {logs['smoothed_loss']:f}\n\n{shown}\n\n", file=file)
         else:
-            print(f"step {iteration:,}: {measured(logs)}\n")
-            print("\n".join(map(capitalised, names)), end="\n\n")
+            print(f"step {iteration:,}: {measured(logs)}\n\n{shown}\n", file=file)
 
     return report
 
@@ -118,42 +126,87 @@ def invent(generator, settings: NamesSettings) -> list[str]:
 
 def capitalised(name: str) -> str:
     """Give a name as it is printed: like the notebook, the first letter in upper case and the others as they are."""
-    return console.shown(name[:1].upper() + name[1:])
+    return name[:1].upper() + name[1:]
 
 
 def show(generator, settings: NamesSettings) -> None:
-    """Print the names that were asked for.
+    """Write the names that were asked for, then how new such names are and what the model is worth.
 
     Raises:
-        TooFewError: there are fewer than were asked for; these were printed.
+        TooFewError: there are fewer than were asked for; these were written.
     """
-    names = invent(generator, settings)
-    print_names(names, generator, settings)
+    names, form = invent(generator, settings), output.form(settings.format, settings.output)
+    scored = settings.rank or form != "text"
+    rows = described(names, generator, settings, scored)
+    if settings.rank:
+        rows.sort(key=lambda row: row["bits_per_char"])
+    with output.opened(settings.output) as file:
+        if form == "text":
+            print_names(rows, settings, file)
+        else:
+            with output.rows(file, form, COLUMNS) as write:
+                for row in rows:
+                    write(row)
+    if settings.output:
+        console.note(f"wrote {len(rows):,} names to {settings.output}", settings.quiet)
+    if not settings.quiet:
+        tell(generator, settings)
     if len(names) < settings.num_samples:
         raise TooFewError(len(names), settings.num_samples)
 
 
-def print_names(names: list[str], generator, settings: NamesSettings) -> None:
-    """Print them: one a line where quiet, else a table that marks each as known or new, and the scores."""
+def described(names: list[str], generator, settings: NamesSettings, scored: bool) -> list[output.Row]:
+    """Return what is known of each name, by `COLUMNS`: its row is its place among those of the seed."""
+    bits = bits_per_char(names, generator) if scored else [0.0] * len(names)
+    return [
+        {
+            "name": capitalised(name),
+            "novelty": "known" if name in generator.known else "new",
+            "bits_per_char": round(of_name, 4),
+            "seed": settings.seed,
+            "row": row,
+        }
+        for row, (name, of_name) in enumerate(zip(names, bits, strict=True))
+    ]
+
+
+def bits_per_char(names: list[str], generator) -> list[float]:
+    """Return the model's own score of each name: bits a character, the one that ends it included."""
+    from kerasgen.text.names import STOP
+
+    end = -math.log2(generator.next_probabilities()[STOP]) if "" in names else 0.0
+    scores = iter(generator.score([name for name in names if name]))
+    return [next(scores).bits_per_char if name else end for name in names]
+
+
+def print_names(rows: list[output.Row], settings: NamesSettings, file: TextIO) -> None:
+    """Print names: one a line where quiet, else a table that marks each as known or new."""
+    names = [console.shown(row["name"], file) for row in rows]
+    if settings.quiet:
+        file.writelines(f"{name}\n" for name in names)
+        return
+    shown = {"name": names, "novelty": [row["novelty"] for row in rows]}
+    if settings.rank:
+        shown["bits/char"] = [f"{row['bits_per_char']:.3f}" for row in rows]
+    console.table(list(zip(*shown.values(), strict=True)), tuple(shown), file)
+
+
+def tell(generator, settings: NamesSettings) -> None:
+    """Print how new the names of a model are, and what it is worth."""
     from kerasgen.metrics.novelty import novelty
     from kerasgen.modelfile.store import score_sentence
 
-    shown = [capitalised(name) for name in names]
-    if settings.quiet:
-        print("".join(f"{name}\n" for name in shown), end="")
-        return
-    marks = ["known" if name in generator.known else "new" for name in names]
-    console.table(list(zip(shown, marks, strict=True)), ("name", "novelty"))
+    file = output.aside(settings.format, settings.output)
     sample = generator.generate(MEASURED, temperature=settings.temperature, seed=settings.seed)
     found = novelty(sample, generator.known)
-    print(f"\n{found}")
+    print(f"\n{found}", file=file)
     if found.new < 0.5:
         console.note(
             "over half of what it invents stands in the list, which it has learned by heart; what may help: fewer "
             "--epochs or --units, a higher --temperature, or --novel-only, which leaves these out"
         )
     if "scores" in generator.card:
-        print(score_sentence(generator.card))
+        print(score_sentence(generator.card), file=file)
 
 
 if __name__ == "__main__":

@@ -267,6 +267,13 @@ def test_letters_that_the_terminal_cannot_show_are_shown_by_their_number(dino, m
     assert all(re.match(rb"\\u0416|\\u0436", name) for name in plain.buffer.getvalue().splitlines())
 
 
+def test_a_name_without_a_letter_has_a_score(dino, model):
+    done = dino("--model", model, "--min-length", 0, "--num-samples", 200, "--format", "json", "--rank", "--quiet")
+    bits = {row["name"].lower(): row["bits_per_char"] for row in json.loads(done.stdout)}
+    ends = kerasgen.load(model).next_probabilities()["\n"]
+    assert bits[""] == pytest.approx(-np.log2(ends), abs=1e-3) and len(bits) > 1
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 def test_a_full_disk_behind_standard_output_is_one_line(dino):
     argv = [sys.executable, "-m", "kerasgen", "--version"]

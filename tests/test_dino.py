@@ -1,5 +1,7 @@
 """The names command from end to end; in a process of its own (seconds) where a process or a real terminal matters."""
 
+import csv
+import io
 import json
 import os
 import re
@@ -7,6 +9,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import kerasgen
@@ -112,6 +115,62 @@ def test_where_there_are_fewer_names_than_asked_for_all_of_them_come_and_the_exi
     assert call(tmp_path, "dino", "--num-samples", len(names), *flags, "--quiet").stdout.splitlines() == names
     said = f"the model gives only {len(names)} of the 5,000 texts asked for; raise --temperature or ask for fewer"
     assert done.stderr.splitlines()[1:] == [f"kerasgen: error: {said}"]
+
+
+RANKED = ("--sample-only", "--num-samples", 30, "--min-length", 0, "--max-length", 6, "--seed", 5, "--rank")
+
+
+@pytest.fixture(scope="module")
+def ranked(tmp_path_factory):
+    """The rows of what the shipped model invents, the likeliest names first, and how they came into a file."""
+    folder = tmp_path_factory.mktemp("ranked")
+    done = call(folder, "dino", *RANKED, "--output", "new/names.json")
+    return json.loads((folder / "new" / "names.json").read_text()), done
+
+
+def test_where_names_go_into_a_file_nothing_else_does(ranked):
+    _, done = ranked
+    assert done.stdout == "" and "wrote 30 names to new/names.json" in done.stderr
+    assert "are new and" in done.stderr and "bits/char" in done.stderr
+
+
+def test_names_are_ranked_by_the_model_s_own_score(ranked):
+    rows, dino = ranked[0], kerasgen.load("saved_models/dino.keras")
+    assert rows == sorted(rows, key=lambda row: row["bits_per_char"])
+    in_order = sorted(rows, key=lambda row: row["row"])
+    names = dino.generate(30, seed=5, min_length=0, max_length=6)
+    assert [row["name"].lower() for row in in_order] == names
+    for row, name in zip(in_order, names, strict=True):
+        bits = dino.score(name).bits_per_char if name else -np.log2(dino.next_probabilities()["\n"])
+        assert row["bits_per_char"] == pytest.approx(bits, abs=1e-3)
+        assert row["novelty"] == ("known" if name in dino.known else "new") and row["seed"] == 5
+
+
+def test_every_form_of_the_output_tells_the_same(ranked, tmp_path):
+    rows = ranked[0]
+    done = call(tmp_path, "dino", *RANKED, "--format", "csv")
+    assert "are new and" in done.stderr
+    assert list(csv.DictReader(io.StringIO(done.stdout))) == [{k: str(v) for k, v in row.items()} for row in rows]
+    call(tmp_path, "dino", *RANKED, "--output", "names.txt")
+    lines = (tmp_path / "names.txt").read_text().splitlines()
+    assert [line.split() for line in lines] == [
+        [*row["name"].split(), row["novelty"], f"{row['bits_per_char']:.3f}"] for row in rows
+    ]
+
+
+def test_a_list_is_never_written_over(tmp_path):
+    (tmp_path / "towns.txt").write_text("oslo\nbergen\n")
+    done = call(tmp_path, "dino", "--data", "towns.txt", "--output", "./towns.txt", code=2)
+    assert "--output must not be the text of --data" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_a_training_reports_beside_its_names_and_resumes_with_the_seed_that_was_drawn(genera, tmp_path):
+    flags = ("--data", genera / "towns.txt", *QUICK, "--seed", "random", "--format", "json")
+    done = call(tmp_path, "dino", *flags)
+    assert len(json.loads(done.stdout)) == 10
+    assert "saved saved_models/my-towns.keras" in done.stderr and "are new and" in done.stderr
+    seed = kerasgen.load(tmp_path / "saved_models" / "my-towns.keras").card["config"]["seed"]
+    assert f"kerasgen: the seed is {seed}\n" in done.stderr
 
 
 def test_dinos_are_the_default(mirror, tmp_path):

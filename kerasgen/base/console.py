@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from typing import TextIO
 
 from kerasgen.base.errors import KerasgenError, StoppedError, reason
 
@@ -101,22 +102,25 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def plain() -> bool:
-    """Tell whether to print plain lines: standard output is no terminal, or the user set ``NO_COLOR``."""
-    return not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
+def plain(file: TextIO | None = None) -> bool:
+    """Tell whether to print plain lines: a file (None for standard output) is no terminal, or ``NO_COLOR`` is set."""
+    return not (file or sys.stdout).isatty() or bool(os.environ.get("NO_COLOR"))
 
 
-def shown(text: str) -> str:
-    """Return a generated text as it is printed: it can't steer a terminal, as its model may come from anybody."""
-    return STEERING.sub(lambda found: repr(found[0])[1:-1], text) if sys.stdout.isatty() else text
+def shown(text: str, file: TextIO | None = None) -> str:
+    """Return a generated text as it is written to a file (None for standard output).
+
+    It can't steer a terminal, as its model may come from anybody.
+    """
+    return STEERING.sub(lambda found: repr(found[0])[1:-1], text) if (file or sys.stdout).isatty() else text
 
 
-def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> None:
-    """Print a table: drawn in a terminal, else aligned lines."""
-    if plain():
+def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...], file: TextIO | None = None) -> None:
+    """Print a table to a file (None for standard output): drawn in a terminal, else aligned lines."""
+    if plain(file):
         widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
         for row in rows:
-            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), file=file)
         return
     from rich.console import Console
     from rich.table import Table
@@ -125,4 +129,4 @@ def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> None:
     drawn = Table(*header, header_style="bold")
     for row in rows:
         drawn.add_row(*(Text(cell, style="green" if cell == "new" else "") for cell in row))
-    Console().print(drawn)
+    Console(file=file).print(drawn)

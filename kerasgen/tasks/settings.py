@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
 from kerasgen.base.errors import BadInputError
+from kerasgen.base.output import Format
 from kerasgen.base.settings import NOT_NEGATIVE, POSITIVE, SEED, SHARE, Range, at_least, between, check_ranges, setting
 from kerasgen.generation.sampling import Sampling
 
@@ -50,6 +51,13 @@ class TaskSettings:
         None, "draw from the likeliest characters that together have this probability",
         within=Range("above 0 and at most 1", lambda value: 0 < value <= 1),
     )  # fmt: skip
+    format: Format = setting(
+        "auto", "how to write the texts: plain, or with their seed, novelty and more; auto goes by the ending of "
+        "--output, else text",
+    )  # fmt: skip
+    output: str | None = setting(
+        None, "the file to write the texts to, whole or not at all, instead of standard output", metavar="FILE"
+    )
     resume: str | None = setting(
         None, "resume an unfinished run or fail; without the flag, one with the same settings and text is resumed",
         metavar="RUN", group="what is kept",
@@ -64,8 +72,8 @@ class TaskSettings:
     )
     log: bool = setting(True, "log the training and draw curves.png; --no-log does neither", effect="training")
     seed: int = setting(
-        0, "the same seed gives the same model and the same texts", group="computing", within=SEED, identifies=True,
-        effect="always",
+        0, "the same seed gives the same model and the same texts; random draws one and says which",
+        group="computing", within=SEED, identifies=True, effect="always",
     )  # fmt: skip
     device: Literal["auto", "cpu", "gpu", "tpu"] = setting(
         "auto", "where to compute", identifies=True, card=False, effect="always"
@@ -111,6 +119,7 @@ class NamesSettings(TaskSettings):
     max_length: int = setting(50, "the most letters of a generated name", within=between(1, 100_000))
     unique: bool = setting(False, "never the same generated name twice")
     novel_only: bool = setting(False, "only names that are not in the list that the model learned")
+    rank: bool = setting(False, "sort the names by the model's own score, the likeliest first, and print it")
     units: int = setting(
         50, "the size of the hidden state", group="the model", within=UNITS, searchable=True, effect="model"
     )

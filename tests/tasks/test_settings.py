@@ -27,12 +27,12 @@ TINY = {  # one or two short epochs
 TEXTS = {"names": NAMES, "prose": POEM}
 SHARED = {
     "sample_only": True, "num_samples": 3, "temperature": 0.3, "top_k": 2, "top_p": 0.5, "resume": "no",
-    "log": False, "quiet": True, "save_dir": "elsewhere", "log_dir": "elsewhere",
+    "log": False, "quiet": True, "save_dir": "elsewhere", "log_dir": "elsewhere", "format": "json", "output": "x",
 }  # fmt: skip
 OTHERWISE = {  # another value for each setting that is not marked
     "names": {
         **SHARED, "prefix": "a", "min_length": 2, "max_length": 9, "unique": True, "novel_only": True,
-        "notebook_draws": True,
+        "notebook_draws": True, "rank": True,
     },
     "prose": {**SHARED, "prompt": "Et tu", "length": 7, "lines": 1, "on_unknown": "error", "save_optimizer": False},
 }  # fmt: skip
