@@ -92,7 +92,8 @@ def _code() -> str:
 
 def _markup() -> str:
     paths = sorted(path for path in _MANUAL.glob("*.1.gz") if not re.match(r"gcloud|perf|llvm", path.name))
-    return "\n".join(gzip.decompress(path.read_bytes()).decode("utf-8", "replace") for path in paths)
+    pages = dict.fromkeys(gzip.decompress(path.read_bytes()) for path in paths)  # some have several names
+    return "\n".join(page.decode("utf-8", "replace") for page in pages)
 
 
 @functools.cache
