@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kerasgen.base import console, files
 from kerasgen.base.errors import BadInputError, nearest
 from kerasgen.base.flags import parse
-from kerasgen.base.settings import card_of, identity_of
+from kerasgen.base.settings import card_of, identity_of, read_settings
 from kerasgen.modelfile import store
 from kerasgen.tasks.registry import KINDS, Kind, make_task
 from kerasgen.tasks.settings import TaskSettings
@@ -54,6 +54,8 @@ def main(argv: Sequence[str] | None = None, trainer: Callable[["Task"], Any] | N
         trainer: makes what trains a trial; None for `kerasgen.tuning.trials.Trainer`.
     """
     kind, settings = read_arguments(sys.argv[1:] if argv is None else list(argv))
+    if settings.config:
+        read_settings(kind.settings, settings.config)  # what is wrong there is told before the text is looked for
     corpus = read_corpus(settings.data, kind.corpus, settings.column)
     if corpus.note:
         console.note(corpus.note)

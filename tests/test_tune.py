@@ -248,7 +248,7 @@ def test_a_trial_that_is_trained_anew_has_one_curve(tmp_path):
 
 def test_the_test_part_is_never_seen(folder):
     kind, config = tune.COMMANDS["dino"], str(folder / "base.toml")
-    base = tune.base_settings(kind, read("towns.txt", kind.corpus), TuneSettings(config=config))
+    base = tune.base_settings(kind, Text("towns", "rex", "rex"), TuneSettings(config=config))
     assert base.holdout == "both" and base.epochs == 2
 
 
@@ -291,9 +291,9 @@ def test_what_is_swept_names_the_folder(finished):
     settings = TuneSettings(space=str(folder / "space.toml"), config=str(folder / "base.toml"))
 
     def name(settings, text="rex"):
-        base = tune.base_settings(tune.COMMANDS["dino"], settings)
-        space = read_space(settings.space, base)
-        return tune.fingerprint(base, space, Text("towns", text, text), settings)
+        corpus = Text("towns", text, text)
+        base = tune.base_settings(tune.COMMANDS["dino"], corpus, settings)
+        return tune.fingerprint(base, read_space(settings.space, base), corpus, settings)
 
     other_space = folder / "other.toml"
     other_space.write_text(SPACE.replace("5", "6"), encoding="utf-8")
