@@ -140,13 +140,12 @@ def show(generator, settings: NamesSettings) -> None:
     rows = described(names, generator, settings, scored)
     if settings.rank:
         rows.sort(key=lambda row: row["bits_per_char"])
-    with output.opened(settings.output) as file:
-        if form == "text":
-            print_names(rows, settings, file)
+    with output.sink(settings.format, settings.output, COLUMNS) as sink:
+        if sink.put:
+            for row in rows:
+                sink.put(row)
         else:
-            with output.rows(file, form, COLUMNS) as write:
-                for row in rows:
-                    write(row)
+            print_names(rows, settings, sink.file)
     if settings.output:
         console.note(f"wrote {len(rows):,} names to {settings.output}", settings.quiet)
     if not settings.quiet:

@@ -4,14 +4,15 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TextIO
 
-from kerasgen.base import console, flags, prompts
+from kerasgen.base import console, flags, output, prompts, seeds
 from kerasgen.base.errors import BadInputError
 from kerasgen.base.files import bundled
 from kerasgen.base.settings import check_effects
 from kerasgen.generation.lines import ended, whole_lines
 from kerasgen.modelfile import store
-from kerasgen.runs.chosen import OwnModel, answering, as_the_model, own_model
+from kerasgen.runs.chosen import OwnModel, answering, as_the_model, learned_text, own_model
 from kerasgen.tasks.registry import PROSE
 from kerasgen.tasks.settings import ProseSettings
 from kerasgen.tasks.sizes import settings_for
@@ -20,6 +21,7 @@ from kerasgen.text.corpora import Text
 from kerasgen.text.folding import Folding
 from kerasgen.text.sources import STANDARD_INPUT
 
+COLUMNS = ("prompt", "text", "seed", "row", "copied_spans", "copied_words", "longest_copy")
 LONGEST_LINE = 2000  # characters, on average, that --lines waits for
 POEMS = ("shakespeare", "pastiche")  # texts whose beginnings are those of a poem
 TEMPERATURES = (0.2, 0.5, 1.0, 1.2)  # of the samples after an epoch
@@ -31,16 +33,20 @@ examples:
   %(prog)s FILE:start.txt --lines 14 --num-samples 3       as does < start.txt
   %(prog)s --epochs 1                     fine-tune the model, with samples after each epoch
   %(prog)s --data mybook.txt              learn your own text, or write like it once learned
-  %(prog)s --data mybook.txt --epochs 20 --from-scratch    learn it from scratch"""
+  %(prog)s --data mybook.txt --epochs 20 --from-scratch    learn it from scratch
+  %(prog)s "Hell is" --num-samples 5 --seed random --output poems.json"""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train where told to, then continue the prompt."""
+    words, random = seeds.drawn(sys.argv[1:] if argv is None else argv)
     given = flags.read(
-        ProseSettings, console.program("shakespeare"), ABOUT, PROSE.config, argv, positional="prompt",
+        ProseSettings, console.program("shakespeare"), ABOUT, PROSE.config, words, positional="prompt",
         by_size=PROSE.by_size,
     )  # fmt: skip
     settings = given.settings
+    console.note(f"the seed is {settings.seed}", settings.quiet or not random)
+    output.check(settings.output, corpora.each(settings.data))
     own = None if settings.model else own_model(PROSE, settings)
     unlearned = not (settings.model or own and own.fits or corpora.hashes(settings.data, PROSE.corpus))
     if unlearned and not (settings.epochs or settings.sample_only):
@@ -55,10 +61,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         converse(settings, own)
         return
     if trains:
-        poet = learn(given, own, prompt, console.command_line(console.program("shakespeare"), argv))
+        poet = learn(given, own, prompt, console.command_line(console.program("shakespeare"), words))
     else:
         poet = load(settings, own, prompt)
-    write(poet, prompt, settings)
+    with output.sink(settings.format, settings.output, COLUMNS) as sink:
+        write(poet, prompt, settings, sink)
+    if settings.output:
+        console.note(f"wrote {settings.output}", settings.quiet)
 
 
 def converse(settings: ProseSettings, own: OwnModel | None) -> None:
@@ -68,15 +77,16 @@ def converse(settings: ProseSettings, own: OwnModel | None) -> None:
     what, next_one = ("your poem", "the next poem") if name in POEMS else (f"a text like {name}",) * 2
     question = f"Write the beginning of {what}, and kerasgen continues (an empty line ends): "
     poet, seed = None, settings.seed
-    for prompt in prompts.answers(question, f"\nThe beginning of {next_one} (an empty line ends): "):
-        try:
-            check_prompt(prompt, answer.contents, settings)
-        except BadInputError as error:
-            console.note(str(error))
-            continue
-        poet = poet or answer.load(settings.device)
-        write(poet, prompt, replace(settings, seed=seed))
-        seed = (seed + 1) % 2**32
+    with output.sink(settings.format, settings.output, COLUMNS) as sink:
+        for prompt in prompts.answers(question, f"\nThe beginning of {next_one} (an empty line ends): "):
+            try:
+                check_prompt(prompt, answer.contents, settings)
+            except BadInputError as error:
+                console.note(str(error))
+                continue
+            poet = poet or answer.load(settings.device)
+            write(poet, prompt, replace(settings, seed=seed), sink)
+            seed = (seed + 1) % 2**32
 
 
 def check_prompt(prompt: str, contents: store.Contents, settings: ProseSettings) -> None:
@@ -106,26 +116,40 @@ def load(settings: ProseSettings, own: OwnModel | None, prompt: str):
     return answer.load(settings.device)
 
 
-def write(poet, prompt: str, settings: ProseSettings) -> None:
-    """Print the prompt as it was typed and the model's continuation, as it comes; then how new it is."""
+def write(poet, prompt: str, settings: ProseSettings, sink: output.Sink) -> None:
+    """Write the prompt as it was typed and the model's continuation, as it comes; then say how new it is."""
+    from kerasgen.metrics.novelty import copying, mean_copying
     from kerasgen.tasks.prose import OPENING
 
     folding = Folding(poet.folding.lower_case, settings.on_unknown)
     if changes := folding.changes(prompt, poet.vocab):
         console.note(changes)
     folded = folding.fold(prompt, poet.vocab) or OPENING
-    written = []
+    learned, why = learned_text(PROSE, poet.card, settings)
+    found = []
     for number, pieces in enumerate(continuations(poet, folded, settings)):
-        if number:
-            print("\n\n" + "-" * 40 + "\n")
-        print(prompt, end="", flush=True)
-        written.append("")
-        for piece in pieces:
-            print(console.shown(piece), end="", flush=True)
-            written[-1] += piece
-        print()
-    if not settings.quiet:
-        console.note(novelty(written, poet.card, settings))
+        text = "".join(pieces) if sink.put else stream(prompt, pieces, number, sink.file)
+        if learned and (sink.put or not settings.quiet):
+            found.append(copying(text, learned))
+        if sink.put:
+            told = found[-1].figures if found else {}
+            sink.put({"prompt": prompt, "text": text, "seed": settings.seed, "row": number, **told})
+    if found and not why:
+        mean, name = mean_copying(found), poet.card["data"]["name"]
+        why = f"{mean.sentence(name)}; the longest span is {mean.longest!r} ({len(mean.longest)} characters)"
+    console.note(why, settings.quiet)
+
+
+def stream(prompt: str, pieces: Iterable[str], number: int, file: TextIO) -> str:
+    """Print a text, piece by piece, after its prompt and a line that parts it from the one before; return it."""
+    between = "\n\n" + "-" * 40 + "\n\n" if number else ""
+    print(f"{between}{prompt}", end="", flush=True, file=file)
+    written = ""
+    for piece in pieces:
+        print(console.shown(piece, file), end="", flush=True, file=file)
+        written += piece
+    print(file=file)
+    return written
 
 
 def continuations(poet, prompt: str, settings: ProseSettings) -> Iterator[Iterable[str]]:
@@ -160,22 +184,6 @@ def in_lines(pieces: Iterable[str], begun: str, settings: ProseSettings) -> Iter
             f"only {settings.lines - missing} of {settings.lines} lines ended within {longest_of(settings):,} "
             f"characters ({LONGEST_LINE:,} a line); a higher --length allows more"
         )
-
-
-def novelty(written: list[str], card: dict, settings: ProseSettings) -> str:
-    """Say how much of what was written stands in the text that was learned, where that lies on this machine."""
-    from kerasgen.metrics.novelty import copying, mean_copying, unmeasured
-
-    data = card.get("data", {})
-    corpus = corpora.again(settings.data, PROSE.corpus, settings.column) or corpora.at_hand(data.get("name", ""))
-    if corpus is None or corpus.sha256 != data.get("sha256"):
-        return "novelty: unavailable, since the text that was learned is not on this machine"
-    learned = corpus.text.lower() if card.get("lower_case") else corpus.text
-    if why := unmeasured(learned, data["name"]):
-        return why
-    found = mean_copying([copying(text, learned) for text in written])
-    longest = found.longest
-    return f"{found.sentence(data['name'])}; the longest span is {longest!r} ({len(longest)} characters)"
 
 
 def learn(given: flags.CommandLine[ProseSettings], own: OwnModel | None, prompt: str, command: str):
@@ -258,11 +266,12 @@ def reporter(poet, settings: ProseSettings):
     from kerasgen.tasks.prose import OPENING
 
     def report(epoch, logs):
-        print(f"Epoch {epoch + 1}: {measured(logs)}")
+        file = output.aside(settings.format, settings.output)
+        print(f"Epoch {epoch + 1}: {measured(logs)}", file=file)
         for temperature in TEMPERATURES:
             sample = "".join(poet.stream(OPENING, length=160, temperature=temperature, seed=settings.seed))
-            print(f"--- temperature {temperature}\n{console.shown(sample.strip())}")
-        print()
+            print(f"--- temperature {temperature}\n{console.shown(sample.strip(), file)}", file=file)
+        print(file=file)
 
     return report
 

@@ -1,6 +1,8 @@
 """What the prose command makes of a prompt: one small trained model, asked many things in one process."""
 
+import csv
 import io
+import json
 import os
 import re
 import subprocess
@@ -11,6 +13,8 @@ import pytest
 import kerasgen
 from kerasgen import shakespeare
 from kerasgen.base import console
+from kerasgen.base.files import sha256
+from kerasgen.metrics.novelty import copying
 from kerasgen.text.vocab import CharVocab
 from tests.conftest import ROOT
 from tests.support.poems import CHARS, refused, save
@@ -287,3 +291,38 @@ def test_standard_input_that_is_no_text_is_one_line(model, tmp_path):
         env={"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8:strict", "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
     refused((done.returncode, done.stdout.decode(), done.stderr.decode()), "UTF-8")
+
+
+def test_rows_of_json_tell_the_prompt_the_text_and_its_seed(run, tmp_path, text_of):
+    flags = ("--prompt", "Hell, is\nempty", "--num-samples", 3, "--length", 30, "--seed", 7)
+    code, out, err = run(*flags, "--format", "json", "--quiet")
+    assert (code, err) == (0, "")
+    rows = json.loads(out)
+    assert rows[0]["text"] == text_of("hell, is\nempty", seed=7)
+    assert [(row["prompt"], row["seed"], row["row"]) for row in rows] == [("Hell, is\nempty", 7, i) for i in range(3)]
+    assert all(row["copied_words"] is row["longest_copy"] is None for row in rows)  # the text is not on this machine
+    code, out, err = run(*flags, "--output", "poems.csv")
+    assert (code, out) == (0, "") and "novelty: unavailable" in err and "wrote poems.csv" in err
+    with open(tmp_path / "poems.csv", encoding="utf-8", newline="") as file:
+        assert [row["text"] for row in csv.DictReader(file)] == [row["text"] for row in rows]
+
+
+def test_rows_tell_how_much_is_copied_where_the_text_is_here(run, tmp_path):
+    (tmp_path / "song.txt").write_text("hell is empty " * 20)
+    data = {"name": "song", "sha256": sha256((tmp_path / "song.txt").read_bytes())}
+    song = save(tmp_path / "song.keras", card={"data": data})
+    code, out, err = run("Hell", "--data", "song.txt", "--format", "jsonl", "--length", 60, which=song)
+    assert code == 0, err
+    row = json.loads(out)
+    found = copying(row["text"], "hell is empty " * 20)
+    assert (row["copied_spans"], row["longest_copy"]) == (pytest.approx(found.share, abs=1e-4), found.longest)
+    assert f"the longest span is {row['longest_copy']!r}" in err and found.longest
+
+
+def test_a_file_gets_what_the_screen_would_have_shown(run, tmp_path):
+    flags = ("Hell is", "--num-samples", 2, "--length", 30, "--seed", "random")
+    code, out, err = run(*flags, "--output", "new/poems.txt")
+    assert (code, out) == (0, "")
+    flags = (*flags[:-1], re.search(r"the seed is (\d+)", err)[1])
+    assert (tmp_path / "new" / "poems.txt").read_text() == run(*flags)[1]
+    refused(run("Hell is", "--output", tmp_path), "--output must name a file")

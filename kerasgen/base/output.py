@@ -65,6 +65,33 @@ def aside(wanted: Format, output: str | None) -> TextIO:
     return sys.stdout if output is None and form(wanted, output) == "text" else sys.stderr
 
 
+class Sink:
+    """What texts are written to, one after another.
+
+    Args:
+        file: where to.
+        put: writes a row, where the form has rows; None for plain text.
+    """
+
+    def __init__(self, file: TextIO, put: Callable[[Row], None] | None):
+        self.file, self.put = file, put
+
+
+@contextlib.contextmanager
+def sink(wanted: Format, output: str | None, fields: Sequence[str]) -> Iterator[Sink]:
+    """Yield where texts go: ``--format`` and ``--output`` as they were given, and the columns of rows, as for `rows`.
+
+    Raises:
+        FailedError: the file can't be written; what stood there is untouched.
+    """
+    with opened(output) as file:
+        if (its := form(wanted, output)) == "text":
+            yield Sink(file, None)
+            return
+        with rows(file, its, fields) as put:
+            yield Sink(file, put)
+
+
 @contextlib.contextmanager
 def rows(file: TextIO, form: Format, fields: Sequence[str]) -> Iterator[Callable[[Row], None]]:
     """Yield a function that writes a row, at once; a JSON file is a list of them.
@@ -78,7 +105,7 @@ def rows(file: TextIO, form: Format, fields: Sequence[str]) -> Iterator[Callable
     count = 0
 
     def in_json(row: Row) -> str:
-        return json.dumps({name: row[name] for name in fields}, ensure_ascii=plain, allow_nan=False)
+        return json.dumps({name: row.get(name) for name in fields}, ensure_ascii=plain, allow_nan=False)
 
     def write(row: Row) -> None:
         nonlocal count

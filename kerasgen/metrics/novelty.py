@@ -101,6 +101,13 @@ class Copying:
             f"{name}"
         )
 
+    @property
+    def figures(self) -> dict[str, str | float]:
+        """The same as figures, by name."""
+        return {
+            "copied_spans": round(self.share, 4), "copied_words": round(self.words, 4), "longest_copy": self.longest
+        }  # fmt: skip
+
 
 def copying(generated: str, learned: str, width: int = 20) -> Copying:
     """Measure how much of `generated` stands in `learned`; both as the model sees them (lower-cased, say)."""

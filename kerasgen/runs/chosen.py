@@ -165,3 +165,22 @@ def as_the_model(kind: Kind[Own], settings: Own, flags: Mapping[str, Any], paren
                 f"{getattr(found, name)}; received {flags[name]}; leave it out, or train a new model"
             )
     return replace(settings, **{name: getattr(found, name) for name in names})
+
+
+def learned_text(kind: Kind, card: Mapping[str, Any], settings: TaskSettings) -> tuple[str, str]:
+    """Return the text that a model learned, as it learned it, or nothing and why nothing can be compared with it.
+
+    Args:
+        kind: of the model.
+        card: its card.
+        settings: those of the command; ``--data`` may be that text.
+    """
+    from kerasgen.metrics.novelty import unmeasured
+
+    data = card.get("data", {})
+    corpus = corpora.again(settings.data, kind.corpus, settings.column) or corpora.at_hand(data.get("name", ""))
+    if corpus is None or corpus.sha256 != data.get("sha256"):
+        return "", "novelty: unavailable, since the text that was learned is not on this machine"
+    learned = corpus.text.lower() if card.get("lower_case") else corpus.text
+    why = unmeasured(learned, data["name"])
+    return "" if why else learned, why
