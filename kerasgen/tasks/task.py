@@ -148,13 +148,13 @@ class Task(ABC):
         return f"{parts}; {self.units} units, {passes:,.{0 if passes >= 10 else 1}f} passes in {self.steps:,} steps"
 
     def validate(self, generator) -> dict[str, float]:
-        """Score the validation part, or the beginning of a long one, for the logs of an epoch.
+        """Score the validation part, or some of a long one, for the logs of an epoch.
 
         Where there is no validation part, return nothing.
         """
         if not self.split.validation:
             return {}
-        score = self._score(generator, self.split.validation[: self.VALIDATED])
+        score = self._score_some(generator, self.split.validation)
         return {"val_nats_per_char": score.nats_per_char, "val_bits_per_char": score.bits_per_char}
 
     def card(self, generator, seconds: float) -> dict[str, Any]:
@@ -208,6 +208,10 @@ class Task(ABC):
     @abstractmethod
     def _score(self, generator, part) -> Score:
         """Score a part."""
+
+    def _score_some(self, generator, part) -> Score:
+        """Score a part, or not more than `VALIDATED` of it."""
+        return self._score(generator, part[: self.VALIDATED])
 
 
 @dataclass(frozen=True)

@@ -106,13 +106,19 @@ def test_names_stop_early_where_a_patience_is_set():
     assert names(patience=3).early_stopping().patience == 3
 
 
-def test_a_report_scores_the_beginning_of_a_long_validation_part(monkeypatch):
-    seen = []
-    monkeypatch.setattr(ProseTask, "VALIDATED", 30)
-    monkeypatch.setattr(ProseTask, "_score", lambda task, generator, part: seen.append(part) or Score(np.ones(2)))
-    task = prose()
-    task.validate(None)
-    assert seen == [task.split.validation[:30]] and len(task.split.validation) > 30
+def test_a_report_scores_pieces_from_all_over_a_long_validation_part(monkeypatch):
+    class Scorer:
+        def score(self, given):
+            seen.append(given)
+            return [Score(np.full(len(one), 2.0)) for one in given] if isinstance(given, list) else Score(np.ones(2))
+
+    seen, task = [], prose(LINES * 20)
+    part = task.split.validation
+    assert task.validate(Scorer())["val_nats_per_char"] == 1 and seen.pop() == part
+    monkeypatch.setattr(ProseTask, "VALIDATED", 80)
+    assert task.validate(Scorer())["val_nats_per_char"] == 2
+    assert [len(piece) for piece in seen[0]] == [10] * 8 and len(part) > 80
+    assert all(piece in part for piece in seen[0]) and seen[0][0] == part[:10] and seen[0][-1] == part[-10:]
 
 
 def test_the_characters_of_a_loss_and_of_a_step():
