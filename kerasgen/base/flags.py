@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Generic, NoReturn, get_type_hints
 
+from kerasgen.base.defaults import defaults
 from kerasgen.base.errors import BadInputError, nearest
 from kerasgen.base.settings import (
     Setting,
@@ -19,7 +20,6 @@ from kerasgen.base.settings import (
     flag_of,
     plain_type,
     read_settings,
-    settings_by_size,
     several,
     type_words,
 )
@@ -79,7 +79,7 @@ def read(
     _check_decoded(words)
     flags, alone = _parted(kind, words, positional)
     many = _given_often(kind, flags)
-    told = _defaults(kind, _config(flags), default_file, by_size) if {"-h", "--help"} & {*flags} else {}
+    told = defaults(kind, flags, default_file, by_size) if {"-h", "--help"} & {*flags} else {}
     parser = _parser(kind, prog, description, default_file, positional, usage, told)
     try:
         given = parser.parse_args(flags)  # an unknown flag is told before its value, which seems to stand alone
@@ -127,7 +127,7 @@ def _parser(
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"kerasgen {__version__}", help="print the version")
     if default_file:
-        text = f"a TOML file of the settings below; flags beat it (default: {default_file})"
+        text = f"a TOML file of the settings below; flags beat it (default: {told.get('config', default_file)})"
         parser.add_argument("--config", type=str, default=default_file, metavar="FILE", help=text)
     group: Any = parser
     hints = get_type_hints(kind)
@@ -172,37 +172,6 @@ def _check_decoded(words: Sequence[str]) -> None:
             received = repr(part).replace(r"\udc", r"\x")  # the byte itself, as a shell writes it
             raise BadInputError(f"{_kebab(flag) if flag[2:] else 'an argument'} must be UTF-8; received {received}")
         before = word
-
-
-def _config(flags: list[str]) -> str | None:
-    """Return the file that ``--config`` names, before the flags are known to be right; None where it names none."""
-    found = re.findall(r"^--config[=\n](.*)$", "\n".join(flags), re.MULTILINE)
-    return found[-1] if found else None
-
-
-def _defaults(kind: type, config: str | None, default_file: str | None, by_size: str | None) -> dict[str, str]:
-    """Say which value each setting has where no flag gives it, and where that comes from.
-
-    Args:
-        kind: the dataclass.
-        config: the file that ``--config`` names, which then holds for every text.
-        default_file: what is read where it names none.
-        by_size: what is read then for the user's own text.
-    """
-    file = config or default_file
-    given = read_settings(kind, file) if file else {}
-    follow = set() if config or not by_size else settings_by_size(kind, by_size)
-    hints, found = get_type_hints(kind), {}
-    for name in about(kind):
-        value, switch = given.get(name, getattr(kind, name)), hints[name] is bool
-        word = ("yes" if value else "no") if switch else str(value)
-        plain = [] if switch or value in (None, "") else [word]  # the help says what these are
-        parts = [f"{word}, from {file}"] if name in given else plain
-        if name in follow:
-            parts.append("for your own text by its size")
-        if parts:
-            found[name] = "; ".join(parts)
-    return found
 
 
 def _with_flag(positional: str | None, alone: list[str], flags: list[str]) -> list[str]:

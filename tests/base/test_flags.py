@@ -107,6 +107,7 @@ def test_the_help_says_what_follows_the_size_of_the_user_s_own_text(help_of, by_
     assert "of SGD (default: 0.0; for your own text by its size) --clip" in shown
     assert "instead of --steps (default: for your own text by its size) --batch" in shown
     assert shown.count("by its size") == 4
+    assert f"(default:configs/dino.toml;foryourowntext{by_size})" in shown.replace(" ", "")
 
 
 def keywords(config=None, **values):
