@@ -86,7 +86,8 @@ def learn(given: flags.CommandLine[NamesSettings], command: str) -> None:
         reporter=lambda dino: reporter(dino, settings, task.every),
         start=StartingPoint(parent, f"fine-tuning {parent.path}") if parent else StartingPoint(),
     )
-    console.note(f"{task.steps:,} steps in {seconds:.1f} s; saved {path}", settings.quiet)
+    made = generator.card["training"]["steps"]
+    console.note(f"{made:,} steps in {seconds:.1f} s; saved {path}", settings.quiet)
     show(generator, settings)
 
 
