@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 import kerasgen
-from kerasgen.base import console
+from kerasgen.base import console, files
 from tests.conftest import ROOT
 from tests.support import pages
 from tests.support.poems import write_text
@@ -71,10 +71,15 @@ def folder(tmp_path_factory):
     (folder / "my_space.toml").write_text(space, encoding="utf-8")
     (folder / "docs").mkdir()
     (folder / "saved_models").mkdir()
-    copies = {"dino": ["dino", "my-towns", "../my"], "shakespeare": ["shakespeare", "my-mybook"]}
+    copies = {"dino": ["dino", "../my"], "shakespeare": ["shakespeare"]}
     for model, names in copies.items():
         for name in names:
             shutil.copy(ROOT / "saved_models" / f"{model}.keras", folder / "saved_models" / f"{name}.keras")
+    for model, text in {"dino": "towns", "shakespeare": "mybook"}.items():  # as if they had learned these texts
+        generator = kerasgen.load(ROOT / "saved_models" / f"{model}.keras")
+        found = files.sha256((folder / f"{text}.txt").read_bytes())
+        generator.card["data"] |= {"name": text, "sha256": found}
+        generator.save(folder / "saved_models" / f"my-{text}.keras")
     return folder
 
 
