@@ -7,7 +7,7 @@ calling them costs more than making them: there everything is inside the two loo
 
 from kerasgen.models.backend import tf
 
-_FUSED_UNITS = 64  # above, the products made once for all steps win
+FUSED_UNITS = 64  # above, the products made once for all steps win, and fused loops take twice the time
 
 
 def simple_rnn_gradients(weights, rows, state, *, small_loops_fused=False):
@@ -36,7 +36,7 @@ def simple_rnn_gradients(weights, rows, state, *, small_loops_fused=False):
         The mean over the names of each name's summed cross-entropy in nats (a scalar); the list of its gradients; the
         state after each name's last step, ``(batch, units)``.
     """
-    if rows.shape[0] == 1 and weights[1].shape[0] <= _FUSED_UNITS and small_loops_fused:
+    if rows.shape[0] == 1 and weights[1].shape[0] <= FUSED_UNITS and small_loops_fused:
         return _one_name(weights, rows[0], state)
     longest = rows.shape[1] - 1
     lengths = tf.reduce_sum(tf.cast(rows[:, 1:] >= 0, tf.int32), axis=1)  # (batch,)

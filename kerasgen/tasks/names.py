@@ -74,10 +74,11 @@ class NamesTask(Task):
         return notebook.notebook_first_loss(len(self.vocab), 7)
 
     def tune_process(self) -> None:
-        """Let XLA fuse the loops of single names, or compute those of batches on one thread."""
+        """Let XLA fuse the loops of single names, or compute those of batches and large models on one thread."""
         from kerasgen.models import backend
+        from kerasgen.models.simple_rnn_passes import FUSED_UNITS
 
-        if self.settings.batch_size == 1:
+        if self.settings.batch_size == 1 and self.units <= FUSED_UNITS:
             self.small_loops_fused = backend.fuse_small_loops()
         else:
             backend.use_one_thread()
@@ -104,6 +105,9 @@ class NamesTask(Task):
             initial = notebook.notebook_weights(seed, len(self.vocab), settings.units, settings.init_scale)
             for variable, value in zip(model.trainable_variables, initial, strict=True):
                 variable.assign(value)
+        elif settings.init == "wide":
+            kernel = model.rnn.cell.kernel
+            kernel.assign(keras.initializers.RandomUniform(-1, 1, seed)(kernel.shape, kernel.dtype))
         schedules = keras.optimizers.schedules
         rate: Any = {
             "constant": settings.learning_rate,

@@ -134,8 +134,10 @@ class NamesSettings(TaskSettings):
     carry_state: bool = setting(
         False, "start a name with the last hidden state of the one before it", searchable=True, effect="model"
     )
-    init: Literal["keras", "normal"] = setting(
-        "normal", "initial weights: Keras' own, or the notebook's normal draws", searchable=True, effect="new model",
+    init: Literal["keras", "normal", "wide"] = setting(
+        "normal", "initial weights: Keras' own, the notebook's normal draws, or Keras' own but for letters that start "
+        "far apart (an input kernel uniform from -1 to 1), with which long lists are learned sooner",
+        searchable=True, effect="new model",
     )  # fmt: skip
     init_scale: float = setting(
         0.01, "the standard deviation of the notebook's normal draws", within=POSITIVE, searchable=True,

@@ -239,3 +239,14 @@ def test_a_trained_model_s_vocabulary_may_know_more():
     task = prose(vocab=known)
     assert task.vocab is known and task.build().output_shape[-1] == len(known)
     assert task.vocab.decode(task.batches.ids) == task.split.train
+
+
+def test_wide_initial_weights_are_keras_own_but_for_the_letters():
+    keras_own, wide, other = (
+        [w.numpy() for w in names(init=init, seed=seed).build().trainable_variables]
+        for init, seed in (("keras", 3), ("wide", 3), ("wide", 4))
+    )
+    for ours, theirs in zip(keras_own[1:], wide[1:], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert np.abs(wide[0]).max() <= 1 and wide[0].std() == pytest.approx(1 / np.sqrt(3), rel=0.2)
+    assert not np.array_equal(wide[0], other[0])
