@@ -135,9 +135,7 @@ class NamesSettings(TaskSettings):
         False, "start a name with the last hidden state of the one before it", searchable=True, effect="model"
     )
     init: Literal["keras", "normal", "wide"] = setting(
-        "normal", "initial weights: Keras' own, the notebook's normal draws, or Keras' own but for letters that start "
-        "far apart (an input kernel uniform from -1 to 1), with which long lists are learned sooner",
-        searchable=True, effect="new model",
+        "normal", "initial weights: Keras', the notebook's, or Keras' but letters wide apart", searchable=True, effect="new model"
     )  # fmt: skip
     init_scale: float = setting(
         0.01, "the standard deviation of the notebook's normal draws", within=POSITIVE, searchable=True,
