@@ -135,7 +135,7 @@ class NamesSettings(TaskSettings):
         False, "start a name with the last hidden state of the one before it", searchable=True, effect="model"
     )
     init: Literal["keras", "normal", "wide"] = setting(
-        "normal", "initial weights: Keras', the notebook's, or Keras' but letters wide apart", searchable=True, effect="new model"
+        "normal", "initial weights: Keras', the notebook's, or Keras' widened", searchable=True, effect="new model"
     )  # fmt: skip
     init_scale: float = setting(
         0.01, "the standard deviation of the notebook's normal draws", within=POSITIVE, searchable=True,
