@@ -17,6 +17,9 @@ from kerasgen.tasks.registry import NAMES
 from kerasgen.tasks.settings import NamesSettings
 from kerasgen.tasks.sizes import settings_for
 from kerasgen.text import corpora
+from kerasgen.text.casing import Casing
+from kerasgen.text.folding import Folding
+from kerasgen.text.vocab import CharVocab
 
 SHOWN = 7  # names shown on the way, as in the notebook
 MEASURED = 1000  # names by which the share of new ones is measured
@@ -42,21 +45,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     output.check(settings.output, corpora.each(settings.data))
     if settings.sample_only or settings.model and not {"steps", "epochs"} & given.flags.keys():
         check_effects(NamesSettings, given.flags, "generating")
-        generate(folded(settings))
+        generate(settings)
     else:
         check_effects(NamesSettings, given.flags, "fine-tuning" if settings.model else "a new model")
         learn(given, console.command_line(console.program("dino"), words))
 
 
-def folded(settings: NamesSettings) -> NamesSettings:
-    """Return settings whose prefix is in the letters of the model."""
-    return replace(settings, prefix=settings.prefix.lower())
-
-
 def generate(settings: NamesSettings) -> None:
     """Invent names with a model that is there already."""
     answer = answering(NAMES, settings, None if settings.model else own_model(NAMES, settings))
-    answer.contents.vocab.encode(settings.prefix)  # refuses what the model never saw, before anything slow begins
+    contents = answer.contents
+    settings = with_folded_prefix(settings, Casing.of_card(contents.card), contents.vocab)
     show(answer.load(settings.device), settings)
 
 
@@ -65,7 +64,7 @@ def learn(given: flags.CommandLine[NamesSettings], command: str) -> None:
     corpus = corpora.read(given.settings.data, NAMES.corpus, given.settings.column)
     if corpus.note:
         console.note(corpus.note)
-    settings = folded(settings_for(NAMES, corpus, given.flags, given.config))
+    settings = settings_for(NAMES, corpus, given.flags, given.config)
     parent = store.read(Path(settings.model)) if settings.model else None
     if parent:
         store.check_kind(parent, "names")
@@ -75,8 +74,9 @@ def learn(given: flags.CommandLine[NamesSettings], command: str) -> None:
     from kerasgen.tasks.names import NamesTask
     from kerasgen.tasks.task import StartingPoint
 
-    task = NamesTask(settings, corpus, parent.vocab if parent else None)
-    task.vocab.encode(settings.prefix)
+    start = StartingPoint(parent, f"fine-tuning {parent.path}") if parent else StartingPoint()
+    task = NamesTask(settings, corpus, start.vocab, start.casing)
+    settings = with_folded_prefix(settings, task.casing, task.vocab)
     path = destination(settings.save_dir, corpus.name, task.kind)
     task.tune_process()
     generator, seconds = train(
@@ -84,11 +84,24 @@ def learn(given: flags.CommandLine[NamesSettings], command: str) -> None:
         path,
         command=command,
         reporter=lambda dino: reporter(dino, settings, task.every),
-        start=StartingPoint(parent, f"fine-tuning {parent.path}") if parent else StartingPoint(),
+        start=start,
     )
     made = generator.card["training"]["steps"]
     console.note(f"{made:,} steps in {seconds:.1f} s; saved {path}", settings.quiet)
     show(generator, settings)
+
+
+def with_folded_prefix(settings: NamesSettings, casing: Casing, vocab: CharVocab) -> NamesSettings:
+    """Return the settings with the prefix as the model reads it, before anything slow begins.
+
+    Raises:
+        BadInputError: it has a character that the model never saw, nor its twin.
+    """
+    folding = Folding(casing, "twin")
+    prefix = folding.fold(settings.prefix, vocab)
+    if changes := folding.changes(settings.prefix, vocab):
+        console.note(changes)
+    return replace(settings, prefix=prefix)
 
 
 def reporter(generator, settings: NamesSettings, every: int):
@@ -104,7 +117,7 @@ def reporter(generator, settings: NamesSettings, every: int):
             return  # the last epoch is a shorter one
         names = generator.generate(SHOWN, seed=settings.seed, uniforms=uniforms)
         file = output.aside(settings.format, settings.output)
-        shown = "\n".join(console.shown(capitalised(name), file) for name in names)
+        shown = "\n".join(console.shown(printed(name, generator), file) for name in names)
         if settings.notebook_draws:
             print(f"Iteration: {iteration}, Loss: {logs['smoothed_loss']:f}\n\n{shown}\n\n", file=file)
         else:
@@ -125,9 +138,9 @@ def invent(generator, settings: NamesSettings) -> list[str]:
         )
 
 
-def capitalised(name: str) -> str:
-    """Give a name as it is printed: like the notebook, the first letter in upper case and the others as they are."""
-    return name[:1].upper() + name[1:]
+def printed(name: str, generator) -> str:
+    """Give a generated name as it is printed: in the case of its list, or like the notebook with a capital."""
+    return generator.folding.casing.printed(name)
 
 
 def show(generator, settings: NamesSettings) -> None:
@@ -160,7 +173,7 @@ def described(names: list[str], generator, settings: NamesSettings, scored: bool
     bits = bits_per_char(names, generator) if scored else [0.0] * len(names)
     return [
         {
-            "name": capitalised(name),
+            "name": printed(name, generator),
             "novelty": "known" if name in generator.known else "new",
             "bits_per_char": round(of_name, 4),
             "seed": settings.seed,

@@ -17,6 +17,7 @@ from kerasgen.tasks.registry import PROSE
 from kerasgen.tasks.settings import ProseSettings
 from kerasgen.tasks.sizes import settings_for
 from kerasgen.text import corpora
+from kerasgen.text.casing import Casing
 from kerasgen.text.corpora import Text
 from kerasgen.text.folding import Folding
 from kerasgen.text.sources import STANDARD_INPUT
@@ -91,7 +92,7 @@ def converse(settings: ProseSettings, own: OwnModel | None) -> None:
 
 def check_prompt(prompt: str, contents: store.Contents, settings: ProseSettings) -> None:
     """Raise BadInputError where a model can't continue a prompt, before anything slow begins."""
-    Folding(bool(contents.card.get("lower_case")), settings.on_unknown).fold(prompt, contents.vocab)
+    Folding(Casing.of_card(contents.card), settings.on_unknown).fold(prompt, contents.vocab)
 
 
 def read_prompt(settings: ProseSettings, trains: bool) -> str | None:
@@ -121,7 +122,7 @@ def write(poet, prompt: str, settings: ProseSettings, sink: output.Sink) -> None
     from kerasgen.metrics.novelty import copying, mean_copying
     from kerasgen.tasks.prose import OPENING
 
-    folding = Folding(poet.folding.lower_case, settings.on_unknown)
+    folding = Folding(poet.folding.casing, settings.on_unknown)
     if changes := folding.changes(prompt, poet.vocab):
         console.note(changes)
     folded = folding.fold(prompt, poet.vocab) or OPENING
@@ -206,16 +207,17 @@ def learn(given: flags.CommandLine[ProseSettings], own: OwnModel | None, prompt:
 
     parent, settings, why = find_parent(given, settings, own, corpus)
     check_effects(ProseSettings, given.flags, "fine-tuning" if parent else "a new model")
-    task = ProseTask(settings, corpus, parent.vocab if parent else None)
-    Folding(settings.lower_case, settings.on_unknown).fold(prompt, task.vocab)
-    path = destination(settings.save_dir, corpus.name, task.kind)
     how = " with its optimizer's state" if parent and parent.blueprint.optimizer else ""
+    start = StartingPoint(parent, why + how)
+    task = ProseTask(settings, corpus, start.vocab, start.casing)
+    Folding(task.casing, settings.on_unknown).fold(prompt, task.vocab)
+    path = destination(settings.save_dir, corpus.name, task.kind)
     poet, seconds = train(
         task,
         path,
         command=command,
         reporter=lambda poet: reporter(poet, settings),
-        start=StartingPoint(parent, why + how),
+        start=start,
     )
     console.note(f"{store.score_sentence(poet.card)}; {seconds:.0f} s; saved {path}", settings.quiet)
     return poet
@@ -230,14 +232,14 @@ def find_parent(
         given: what the command was told.
         settings: for a new model.
         own: from `own_model`.
-        corpus: the text.
+        corpus: the text, whose characters it must know, in its own case.
 
     Raises:
         BadInputError: the user's own model, in whose place the new one would be saved, does not know all characters, or
             a flag contradicts the model.
         MissingFileError: the file of ``--model`` is not there.
     """
-    from kerasgen.tasks.prose import vocab_of
+    from kerasgen.tasks.prose import casing_of, vocab_of
 
     ours = bundled("saved_models/shakespeare.keras")
     fits = own if own and own.fits and not settings.model else None
@@ -248,7 +250,10 @@ def find_parent(
     if not contents.is_of("prose"):
         return None, settings, f"a new model, since {path} is no model of prose"
     tuned = as_the_model(PROSE, settings, given.flags if settings.model or fits else {}, contents)
-    strange = "".join(char for char in vocab_of(tuned, corpus).chars if char not in contents.vocab)
+    casing = Casing.of_card(contents.card)
+    if not (settings.model or fits) and casing_of(settings, corpus).learned != casing.learned:
+        return None, settings, f"a new model, since {path} {casing.sentence}"
+    strange = "".join(char for char in vocab_of(casing, corpus).chars if char not in contents.vocab)
     if strange and fits:
         raise BadInputError(
             f"the text has {strange[:20]!r}, which {path} never saw; --from-scratch learns a new model in its place, "

@@ -15,7 +15,6 @@ from kerasgen import shakespeare
 from kerasgen.base import console
 from kerasgen.base.files import sha256
 from kerasgen.metrics.novelty import copying
-from kerasgen.text.vocab import CharVocab
 from tests.conftest import ROOT
 from tests.support.poems import CHARS, refused, save
 
@@ -165,11 +164,23 @@ ALL = "b".join(["a", *UNKNOWN.values(), ""])  # they stand between letters that 
 def test_unknown_characters_are_replaced_with_one_warning(run, text_of):
     text, err = goes_on(run, "--prompt", ALL)
     (warning,) = [line for line in err.splitlines() if "never saw" in line]
-    instead = {char: CharVocab(CHARS).nearest(char, 1)[0] for char in UNKNOWN.values()}
-    for char, other in instead.items():
-        assert f"{char!r} as {other!r}" in warning
-    assert text == ALL + text_of("".join(instead.get(char, char) for char in ALL))
-    assert instead["é"] == "e"
+    assert all(f"without {UNKNOWN[name]!r}" in warning for name in ("emoji", "NUL", "CJK"))
+    assert "'é' as 'e'" in warning and r"'\t' as ' '" in warning
+    assert text == ALL + text_of("abbeb bb")
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [("“Don’t” — she said…", "'don't'  she said..."), ("naïve ﬁsh", "naive fish"), ("e\u0301t TU", "et tu")],
+)
+def test_typography_is_read_as_what_the_model_knows(run, text_of, typed, read):
+    text, err = goes_on(run, "--prompt", typed)
+    assert text == typed + text_of(read) and "z" not in err.split("reads it")[1].replace("characters", "")
+
+
+def test_bytes_that_are_no_text_are_one_line(run):
+    refused(run("--prompt", "Oh \udcff"), "--prompt must be UTF-8", r"'Oh \xff'")
+    refused(run("Oh \udcff"), "must be UTF-8")
 
 
 def test_unknown_characters_are_skipped(run, text_of):

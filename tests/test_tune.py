@@ -255,7 +255,7 @@ def test_the_test_part_is_never_seen(folder):
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_what_would_make_trials_incomparable_is_not_searched(kind):
     by_the_sweep = {"holdout", "seed", "dtype", "from_scratch", "epochs", "scratch_epochs", "next_learning_rate"}
-    by_the_sweep |= {"patience", "lower_case", "steps", "sample_every"}
+    by_the_sweep |= {"patience", "case", "steps", "sample_every"}
     assert not set(searchable(kind.settings)) & by_the_sweep
     assert {"units", "learning_rate", "batch_size", "schedule"} <= set(searchable(kind.settings))
 

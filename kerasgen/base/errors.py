@@ -1,5 +1,7 @@
 """The errors that a user is meant to see: one line with the rule, what was received, and what to do."""
 
+FORMER = {"lower_case": ("case lower", "case keep")}  # what settings of earlier versions are called now
+
 
 class KerasgenError(Exception):
     """A failure with a message for people.
@@ -73,6 +75,8 @@ def nearest(word: str, known: list[str]) -> str:
     """Give the closest of the known words as a hint (``"; did you mean 'units'?"``), or nothing where none is close."""
     import difflib
 
+    if former := FORMER.get(word.split("=")[0].lstrip("-").replace("-", "_").removeprefix("no_")):
+        return f"; it is {' or '.join(('--' if word[:2] == '--' else '') + now for now in former)} now"
     close = [other for other in known if other.startswith(word)] if len(word) > 3 else []
     close = close or difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -25,7 +25,7 @@ class Generator:
     A character is drawn by inverse CDF from one uniform number in [0, 1), which depends on (seed, row, position) alone:
     neither on how many texts are asked for nor on their length. Where an argument of `generate` or `stream` is None,
     `defaults` holds. What is lower-cased, replaced or left out of a given text is said by `folding`; if a character
-    was replaced or left out, a `UserWarning` says so.
+    was replaced or left out, a `UserWarning` says so. Generated texts are in the case that its `casing` shows.
 
     Args:
         char_model: a model by the contract; `generate` and `stream` need its ``initial_state``, ``step`` and
@@ -123,7 +123,7 @@ class Generator:
             novel_only: leave out texts that the model learned from.
             uniforms: the numbers to draw with instead of those of `seed`, ``(num_samples, max_length)`` in [0, 1).
             on_unknown: what to do with a character of the prefix that the model never saw: ``"error"``, ``"skip"`` or
-                ``"replace"`` (by the nearest known one).
+                ``"replace"`` (by its twin, as e for é, or by nothing), or ``"twin"`` (an error where it has none).
             sampling: what holds instead of `defaults` where an argument is None.
 
         Returns:
@@ -154,15 +154,15 @@ class Generator:
                 raise BadInputError(f"uniforms must be {(num_samples, longest)} numbers; received {uniforms.shape}")
             wrong = uniforms[~((uniforms >= 0) & (uniforms < 1))]
             require("uniforms", wrong[:1].tolist(), not wrong.size, "in [0, 1)")
-        start = self._begin(prefix)
+        start, show = self._begin(prefix), self.folding.casing.show
         if uniforms is not None:
             texts = self._rows.drawn_with(uniforms, start, sampling)
         elif unique or novel_only:
             refused = self.known if novel_only else frozenset()
-            return self._rows.chosen(prefix, start, sampling, num_samples, unique, refused)
+            return [show(text) for text in self._rows.chosen(prefix, start, sampling, num_samples, unique, refused)]
         else:
             texts = self._rows.texts(start, sampling, num_samples)
-        return [prefix + text for text in texts]
+        return [show(prefix + text) for text in texts]
 
     def stream(
         self,
@@ -206,7 +206,7 @@ class Generator:
             seed=seed,
         )
         pieces = self._loop.pieces(self._begin(prompt), 1, int(sampling.seed) << 32, sampling, first=FIRST_PIECE)
-        return filter(None, (self.vocab.decode(piece[0]) for piece in pieces))
+        return self.folding.casing.show_pieces((self.vocab.decode(piece[0]) for piece in pieces), prompt)
 
     def next_probabilities(self, text: str = "", *, on_unknown: OnUnknown | None = None) -> dict[str, float]:
         """Return the probability of every character after a text, likeliest first: the model's own distribution.
@@ -216,7 +216,8 @@ class Generator:
             on_unknown: as for `generate`.
 
         Returns:
-            All characters, the stop character included, with their probabilities at temperature 1.
+            All characters, the stop character included, with their probabilities at temperature 1, in the case that the
+            model learned.
 
         Raises:
             BadInputError: the text has a character that the model never saw.
@@ -263,7 +264,7 @@ class Generator:
 
         Args:
             text: as someone typed it.
-            on_unknown: ``"error"``, ``"skip"`` or ``"replace"``; None for that of the generator's `folding`.
+            on_unknown: as for `generate`; None for that of the generator's `folding`.
 
         Raises:
             BadInputError: the text has a character that the model never saw, and that is an error.

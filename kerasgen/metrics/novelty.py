@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -25,18 +25,23 @@ class KnownTexts:
 
     Args:
         hashes: of `DIGITS` hexadecimal digits each.
+        fold: brings a text to the form that was hashed.
     """
 
-    def __init__(self, hashes: Iterable[str] = ()):
-        self.hashes = frozenset(hashes)
+    def __init__(self, hashes: Iterable[str] = (), fold: Callable[[str], str] = str):
+        self.hashes, self._fold = frozenset(hashes), fold
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> KnownTexts:
         """Keep the hashes of some texts."""
         return cls(map(_fingerprint, texts))
 
+    def folded(self, fold: Callable[[str], str]) -> KnownTexts:
+        """Return the same texts, to be asked for in any form that `fold` brings to theirs."""
+        return KnownTexts(self.hashes, fold)
+
     def __contains__(self, text: object) -> bool:
-        return isinstance(text, str) and _fingerprint(text) in self.hashes
+        return isinstance(text, str) and _fingerprint(self._fold(text)) in self.hashes
 
     def __len__(self) -> int:
         return len(self.hashes)

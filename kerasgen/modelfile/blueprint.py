@@ -11,6 +11,7 @@ from typing import Any
 
 from kerasgen.metrics.novelty import DIGITS
 from kerasgen.modelfile.archive import CONFIG, Refused
+from kerasgen.text.casing import Casing
 from kerasgen.text.vocab import CharVocab
 
 _LARGEST_COUNT = 2**24  # of units, characters or rows; the file must have as many weights, too
@@ -255,6 +256,7 @@ def _check_card(card: dict[str, Any], vocab: CharVocab) -> None:
         char = card.get(mark)
         if char is None and mark == _KINDS[kind][0] or char is not None and char not in vocab:
             raise Refused(f"says that a text {mark}s with {char!r:.60}, which is not in its vocabulary")
+    Casing.of_card(card)
     parts = {part: card.get(part, {}) for part in ("config", "data", "scores", "versions")}
     if strange := [part for part, values in parts.items() if not isinstance(values, dict)]:
         raise Refused(f"has a card whose {strange[0]} is no list of names and values")

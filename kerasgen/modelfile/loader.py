@@ -15,6 +15,7 @@ from kerasgen.models.backend import keras
 from kerasgen.models.contract import CharModel
 from kerasgen.models.names import NameRNN, nats_per_name
 from kerasgen.models.prose import ProseLSTM, stacked_lstm
+from kerasgen.text.casing import Casing
 from kerasgen.text.folding import Folding, OnUnknown
 from kerasgen.text.vocab import CharVocab
 
@@ -39,7 +40,7 @@ class _Kind:
 
 
 _KINDS = {
-    "names": _Kind(NameRNN, lambda model: model, lambda: nats_per_name, Sampling(), "error"),
+    "names": _Kind(NameRNN, lambda model: model, lambda: nats_per_name, Sampling(), "twin"),
     "prose": _Kind(
         stacked_lstm,
         ProseLSTM,
@@ -56,7 +57,7 @@ class TrainedGenerator(Generator):
     Args:
         char_model: the model.
         vocab: its characters.
-        card: what is known of it, for people; ``kind``, ``start`` or ``stop``, and ``lower_case`` at the least.
+        card: what is known of it, for people; ``kind``, ``start`` or ``stop``, and ``case`` at the least.
         known: the texts that it learned from.
         device: TensorFlow's name of the device to compute on.
 
@@ -71,10 +72,10 @@ class TrainedGenerator(Generator):
     def __init__(
         self, char_model: CharModel, vocab: CharVocab, card: dict[str, Any], known: KnownTexts, device: str = "/CPU:0"
     ):
-        kind = _KINDS[card["kind"]]
+        folding = Folding(Casing.of_card(card), _KINDS[card["kind"]].on_unknown)
         super().__init__(
-            char_model, vocab, start=card.get("start"), stop=card.get("stop"), known=known,
-            folding=Folding(bool(card.get("lower_case")), kind.on_unknown), defaults=kind.sampling, device=device,
+            char_model, vocab, start=card.get("start"), stop=card.get("stop"), known=known.folded(folding.casing.fold),
+            folding=folding, defaults=_KINDS[card["kind"]].sampling, device=device,
         )  # fmt: skip
         self.card = card
         self.history: Any = None

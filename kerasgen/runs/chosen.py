@@ -19,6 +19,7 @@ from kerasgen.runs.run import Run
 from kerasgen.tasks.registry import Kind, Own
 from kerasgen.tasks.settings import TaskSettings
 from kerasgen.text import corpora, sources
+from kerasgen.text.casing import Casing
 
 THIS, EARLIER, ANOTHER = "this text", "this text, before it changed", "another text"
 
@@ -155,11 +156,11 @@ def as_the_model(kind: Kind[Own], settings: Own, flags: Mapping[str, Any], paren
     Raises:
         BadInputError: a flag contradicts it.
     """
-    theirs = {**parent.card.get("config", {}), **parent.blueprint.arguments}
+    theirs = {**parent.card.get("config", {}), **parent.blueprint.arguments, "case": Casing.of_card(parent.card).asked}
     names = [name for name, one in about(settings).items() if one.effect == "model" and name in theirs]
     found = resolve(kind.settings, None, {name: theirs[name] for name in names})
     for name in names:
-        if name in flags and flags[name] != getattr(found, name):
+        if name in flags and flags[name] not in (getattr(found, name), "auto"):
             raise BadInputError(
                 f"{flag_of(name)} must be that of the model that is fine-tuned; {str(parent.path)!r} has "
                 f"{getattr(found, name)}; received {flags[name]}; leave it out, or train a new model"
@@ -181,6 +182,6 @@ def learned_text(kind: Kind, card: Mapping[str, Any], settings: TaskSettings) ->
     corpus = corpora.again(settings.data, kind.corpus, settings.column) or corpora.at_hand(data.get("name", ""))
     if corpus is None or corpus.sha256 != data.get("sha256"):
         return "", "novelty: unavailable, since the text that was learned is not on this machine"
-    learned = corpus.text.lower() if card.get("lower_case") else corpus.text
+    learned = Casing.of_card(card).fold(corpus.text)
     why = unmeasured(learned, data["name"])
     return "" if why else learned, why

@@ -116,8 +116,10 @@ def identity(task: "Task", origin: str = "") -> dict[str, Any]:
         task: what is trained.
         origin: the hash of the model that the training begins with; nothing for a new one.
     """
+    settings = {**identity_of(task.settings, bool(origin)), **task.case_identity, "steps": task.steps}
+    del settings["case"]  # what it came to for this text counts
     return {
-        "settings": {**identity_of(task.settings, bool(origin)), "steps": task.steps},
+        "settings": settings,
         "text": {"name": task.corpus.name, "sha256": task.corpus.sha256},
         "origin": origin,
     }

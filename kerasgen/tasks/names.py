@@ -8,8 +8,9 @@ from kerasgen.metrics.score import Score
 from kerasgen.tasks import notebook
 from kerasgen.tasks.settings import NamesSettings
 from kerasgen.tasks.task import Task
-from kerasgen.text.corpora import Text
-from kerasgen.text.names import STOP, NameBatches, NameSplit, encode_names, read_names, split_names
+from kerasgen.text.casing import Casing, of_names
+from kerasgen.text.corpora import Text, is_known
+from kerasgen.text.names import STOP, NameBatches, NameSplit, check_different, encode_names, read_names, split_names
 from kerasgen.text.vocab import CharVocab
 
 REPORTS = 25  # on the way
@@ -26,6 +27,7 @@ class NamesTask(Task):
         settings: those of ``python -m kerasgen.dino``.
         corpus: one name a line.
         vocab: the characters of the model to fine-tune, which may know more; None for those of the list.
+        casing: that of the model to fine-tune; None for the one that ``--case`` and the list give.
 
     Attributes:
         every: the steps from one report to the next.
@@ -39,10 +41,15 @@ class NamesTask(Task):
     split: NameSplit
     batches: NameBatches
 
-    def __init__(self, settings: NamesSettings, corpus: Text, vocab: CharVocab | None = None):
+    def __init__(
+        self, settings: NamesSettings, corpus: Text, vocab: CharVocab | None = None, casing: Casing | None = None
+    ):
         self.settings, self.corpus = settings, corpus
-        names = read_names(corpus.text, corpus.name)
-        self.known = KnownTexts.of(names)
+        written = read_names(corpus.text, corpus.name)
+        self.casing = casing or of_names(settings.case, written, is_known(corpus))
+        names = [self.casing.fold(name) for name in written]
+        check_different(names, corpus.name)
+        self.known = KnownTexts.of(names).folded(self.casing.fold)
         self.split = split_names(names, settings.holdout)
         self.vocab = vocab or CharVocab.from_text([*"".join(names), STOP])
         rows = encode_names(self.split.train, self.vocab)
@@ -53,7 +60,7 @@ class NamesTask(Task):
         self.chars_per_loss = int((rows >= 0).sum()) / len(rows)
         self.chars_per_step = settings.batch_size * self.chars_per_loss
         self.published = notebook.PUBLISHED if settings.notebook_draws and corpus.name == "dinos" else {}
-        self._marks = {"kind": self.kind, "stop": STOP, "lower_case": True}
+        self._marks = {"kind": self.kind, "stop": STOP, **self.casing.card}
         self._size = {"names": len(names), "distinct": len(self.known)}
         self.units, self.learning_rate = settings.units, settings.learning_rate
         self.patience = settings.patience or (FINE_TUNED if vocab else None)

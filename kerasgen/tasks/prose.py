@@ -10,7 +10,8 @@ from kerasgen.metrics.novelty import KnownTexts, copying, unmeasured
 from kerasgen.metrics.score import Score
 from kerasgen.tasks.settings import ProseSettings
 from kerasgen.tasks.task import Task
-from kerasgen.text.corpora import Text
+from kerasgen.text.casing import Casing, of_text
+from kerasgen.text.corpora import Text, is_known
 from kerasgen.text.vocab import CharVocab
 from kerasgen.text.windows import TextSplit, WindowBatches, split_text
 
@@ -23,13 +24,14 @@ PIECES = 8  # of a long validation part, which are scored after an epoch
 START = "\n"  # stands before a text of prose: a line begins
 
 
-def vocab_of(settings: ProseSettings, corpus: Text) -> CharVocab:
+def casing_of(settings: ProseSettings, corpus: Text) -> Casing:
+    """Return the case in which a new model of a text learns it."""
+    return of_text(settings.case, corpus.text, is_known(corpus))
+
+
+def vocab_of(casing: Casing, corpus: Text) -> CharVocab:
     """Return the characters that a new model of a text learns."""
-    return CharVocab.from_text({*_folded(settings, corpus), START})
-
-
-def _folded(settings: ProseSettings, corpus: Text) -> str:
-    return corpus.text.lower() if settings.lower_case else corpus.text
+    return CharVocab.from_text({*casing.fold(corpus.text), START})
 
 
 class ProseTask(Task):
@@ -39,6 +41,7 @@ class ProseTask(Task):
         settings: those of ``python -m kerasgen.shakespeare``.
         corpus: the text.
         vocab: the characters of the model to fine-tune, which may know more; None for those of the text.
+        casing: that of the model to fine-tune; None for the one that ``--case`` and the text give.
 
     Raises:
         BadInputError: the text is too short or has one character only, or one that is not in `vocab`.
@@ -49,10 +52,13 @@ class ProseTask(Task):
     split: TextSplit
     batches: WindowBatches
 
-    def __init__(self, settings: ProseSettings, corpus: Text, vocab: CharVocab | None = None):
+    def __init__(
+        self, settings: ProseSettings, corpus: Text, vocab: CharVocab | None = None, casing: Casing | None = None
+    ):
         self.settings, self.corpus = settings, corpus
-        self.split = split_text(_folded(settings, corpus), settings.holdout)
-        self.vocab = vocab or vocab_of(settings, corpus)
+        self.casing = casing or casing_of(settings, corpus)
+        self.split = split_text(self.casing.fold(corpus.text), settings.holdout)
+        self.vocab = vocab or vocab_of(self.casing, corpus)
         self.batches = WindowBatches(
             self.vocab.ids(self.split.train),
             settings.seq_len,
@@ -65,10 +71,15 @@ class ProseTask(Task):
         self.known = KnownTexts()  # a text of prose is never known as a whole
         self.chars_per_loss = 1.0
         self.chars_per_step = float(settings.batch_size * (settings.seq_len if settings.target == "every" else 1))
-        self._marks = {"kind": self.kind, "start": START, "lower_case": settings.lower_case}
+        self._marks = {"kind": self.kind, "start": START, **self.casing.card}
         self._size = {"characters": len(corpus.text)}
         self.keeps_optimizer = settings.save_optimizer
         self.units, self.learning_rate, self.patience = settings.units, settings.learning_rate, settings.patience
+
+    @property
+    def case_identity(self) -> dict[str, bool]:
+        """What tells its runs from those of another case."""
+        return {"lower_case": self.casing.learned == "lower"}
 
     def epoch_ends(self, first: int = 0) -> list[int]:
         """Return the steps after which a pass over the text ends, several passes, or a part of one.

@@ -36,6 +36,10 @@ class TaskSettings:
         None, "the column to take where --data is a table: its name in the first row, or its number from 1 (0 takes "
         "whole lines)", metavar="NAME|N", identifies="text", effect="always",
     )  # fmt: skip
+    case: Literal["auto", "lower", "keep"] = setting(
+        "auto", "learn in lower case, or keep the capitals; auto learns a list in lower case where it can give every "
+        "name its capitals back, and keeps those of a text", identifies=True, effect="model",
+    )  # fmt: skip
     save_dir: str = setting("saved_models", "the folder to save the model in, as my-<corpus>.keras", metavar="DIR")
     model: str | None = setting(
         None, "generate with this .keras file and train nothing; with --epochs, prose fine-tunes it (default: your own "
@@ -231,7 +235,8 @@ class ProseSettings(TaskSettings):
         within=at_least(1),
     )
     on_unknown: Literal["error", "skip", "replace"] = setting(
-        "replace", "what to do with a character of the prompt that the model never saw: replace takes the nearest known"
+        "replace",
+        "what to do with an unknown character of the prompt: replace reads it as its twin (é as e) or skips it",
     )
     units: int = setting(
         128, "the size of each of the two LSTM layers", group="the model", within=UNITS, searchable=True,
@@ -243,9 +248,6 @@ class ProseSettings(TaskSettings):
     )  # fmt: skip
     recurrent_dropout: float = setting(
         0.0, "the share of the states that is dropped before the recurrent kernels", within=SHARE, searchable=True
-    )
-    lower_case: bool = setting(
-        True, "learn and write lower case only; prompts are folded", identifies=True, effect="model"
     )
     epochs: int | None = setting(
         None, "train for so many passes: fine-tune the model that would answer", group="training", within=EPOCHS,
@@ -291,9 +293,7 @@ class ProseSettings(TaskSettings):
         "one score at the end (test); both holds back two tenths, chooses by the first and never looks at the last",
         identifies=True,
     )  # fmt: skip
-    save_optimizer: bool = setting(
-        True, "save the optimizer's state, too, so that fine-tuning starts smoothly", effect="training"
-    )
+    save_optimizer: bool = setting(True, "save the optimizer's state, for a smooth fine-tuning", effect="training")
 
     def with_epochs(self, epochs: int) -> Self:
         """Return the settings of a new model that is trained for `epochs` passes over the text."""

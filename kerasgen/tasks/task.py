@@ -13,6 +13,7 @@ from kerasgen.metrics.score import Score
 from kerasgen.modelfile.store import Contents
 from kerasgen.tasks.settings import TaskSettings
 from kerasgen.text import corpora
+from kerasgen.text.casing import Casing
 from kerasgen.text.corpora import Text
 from kerasgen.text.vocab import CharVocab
 
@@ -25,6 +26,7 @@ class Task(ABC):
         settings: those of the command.
         corpus: the text, as it was read.
         vocab: the characters.
+        casing: the case that is learned, and the one that is shown.
         split: the parts `train`, `validation` and `test`.
         batches: what `training.fit` takes.
         steps: the training steps of the whole run.
@@ -47,6 +49,7 @@ class Task(ABC):
     settings: TaskSettings
     corpus: Text
     vocab: CharVocab
+    casing: Casing
     split: Any
     batches: Any
     steps: int
@@ -76,6 +79,11 @@ class Task(ABC):
     def first_smoothed_loss(self) -> float | None:
         """Where the running mean of the loss begins; None for the first step's loss."""
         return None
+
+    @property
+    def case_identity(self) -> dict[str, bool]:
+        """What tells its runs from those of another case, as the first release did, whose runs are still found."""
+        return {} if self.casing.learned == "lower" else {"lower_case": False}
 
     def tune_process(self) -> None:  # noqa: B027 (most tasks need none)
         """Set the switches of the whole process that make this task fast; for commands, which own their process."""
@@ -230,6 +238,16 @@ class StartingPoint:
     def origin(self) -> str:
         """The SHA-256 of the parent's file; nothing for a new model."""
         return self.parent.sha256 if self.parent else ""
+
+    @property
+    def vocab(self) -> CharVocab | None:
+        """The characters of the parent; None for a new model."""
+        return self.parent.vocab if self.parent else None
+
+    @property
+    def casing(self) -> Casing | None:
+        """The case of the parent, by its card; None for a new model."""
+        return Casing.of_card(self.parent.card) if self.parent else None
 
     def build(self, task: Task):
         """Return the Keras model to train, compiled."""

@@ -29,12 +29,12 @@ class NameSplit:
 
 
 def read_names(text: str, source: str) -> list[str]:
-    """Take the names out of a text: one a line, lower-cased, stripped; blank lines are left out.
+    """Take the names out of a text: one a line, stripped; blank lines are left out.
 
     Raises:
         BadInputError: there are fewer than two different names, or one is longer than 256 characters.
     """
-    names = [line.lower().strip() for line in text.split("\n")]
+    names = [line.strip() for line in text.split("\n")]
     for number, name in enumerate(names, 1):
         if len(name) > LONGEST_NAME:
             raise BadInputError(
@@ -42,10 +42,15 @@ def read_names(text: str, source: str) -> list[str]:
                 "put one name on each line"
             )
     names = [name for name in names if name]
+    check_different(names, source)
+    return names
+
+
+def check_different(names: Sequence[str], source: str) -> None:
+    """Raise BadInputError where a list has fewer than two different names."""
     if len(set(names)) < 2:
         found = f"only {names[0]!r}" if names else "none"
         raise BadInputError(f"a list must have at least two different names, one a line; {source} has {found}")
-    return names
 
 
 def split_names(names: Sequence[str], holdout: str) -> NameSplit:

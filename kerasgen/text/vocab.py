@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from kerasgen.base.errors import BadInputError
+from kerasgen.text.twins import twin
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,8 +36,12 @@ class CharVocab:
     def __len__(self) -> int:
         return len(self.chars)
 
-    def __contains__(self, char: str) -> bool:
+    def __contains__(self, char: object) -> bool:
         return char in self._ids
+
+    def knows(self, text: str) -> bool:
+        """Tell whether all characters of a text are known."""
+        return self._ids.keys() >= set(text)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, CharVocab) and self.chars == other.chars
@@ -49,18 +53,21 @@ class CharVocab:
         """Turn a text into ids.
 
         Raises:
-            BadInputError: a character is not in the vocabulary; the message names it and the nearest known ones.
+            BadInputError: a character is not in the vocabulary; the message names it and what to write instead.
         """
         try:
             return [self._ids[char] for char in text]
         except KeyError as error:
-            unknown = error.args[0]
-            near = ", ".join(repr(char) for char in self.nearest(unknown))
-            place = text.index(unknown)
-            raise BadInputError(
-                f"every character must be one that the model has learned; received {unknown!r} "
-                f"(character {place + 1} of {text[:60]!r}); the nearest known ones are {near}"
-            ) from None
+            raise self.unknown(error.args[0], text) from None
+
+    def unknown(self, char: str, text: str) -> BadInputError:
+        """Return the error of a text with an unknown character."""
+        instead = twin(char, self)
+        remedy = "leave it out" if instead is None else f"write {instead!r} instead"
+        return BadInputError(
+            f"every character must be one that the model has learned; received {char!r} "
+            f"(character {text.index(char) + 1} of {text[:60]!r}); {remedy}"
+        )
 
     def ids(self, text: str) -> np.ndarray:
         """Turn a text into ids, int32 ``(characters,)``: `encode` for a long text, a hundred times as fast.
@@ -82,13 +89,3 @@ class CharVocab:
     def decode(self, ids: Iterable[int]) -> str:
         """Turn ids into a text; negative ids ("no character") are left out."""
         return "".join(self.chars[i] for i in ids if i >= 0)
-
-    def nearest(self, char: str, count: int = 3) -> list[str]:
-        """Return the known characters most like `char`: the same letter without accents or case, then by code point."""
-        plain = _plain(char)
-        visible = [c for c in self.chars if c.isprintable()] or list(self.chars)
-        return sorted(visible, key=lambda c: (_plain(c) != plain, abs(ord(c) - ord(plain[:1] or char)), c))[:count]
-
-
-def _plain(char: str) -> str:
-    return unicodedata.normalize("NFKD", char).casefold()[:1]

@@ -130,6 +130,20 @@ def test_bytes_that_are_no_text_are_refused(argv, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize("flag", ["--no-lower-case", "--lower_case", "--lower-case=false"])
+def test_a_former_flag_says_what_it_is_now(flag):
+    with pytest.raises(BadInputError, match=r"unknown flag '--.*lower.case.*'; it is --case lower or --case keep now"):
+        prompt(flag)
+
+
+def test_a_former_setting_says_what_it_is_now(tmp_path):
+    with pytest.raises(BadInputError, match="unknown setting 'lower_case'; it is case lower or case keep now"):
+        keywords(lower_case=False)
+    (tmp_path / "my.toml").write_text("lower_case = false\n", encoding="utf-8")
+    with pytest.raises(BadInputError, match="has the unknown key 'lower_case'; it is case lower or case keep now"):
+        keywords(tmp_path / "my.toml")
+
+
 def test_keyword_arguments_beat_the_file_and_the_file_beats_the_defaults(tmp_path):
     (tmp_path / "my.toml").write_text("units = 7\nsteps = 9\n", encoding="utf-8")
     found = keywords(tmp_path / "my.toml", units=8)

@@ -12,6 +12,7 @@ from kerasgen.metrics.score import Score
 from kerasgen.models.backend import tf
 from kerasgen.models.names import NameRNN
 from kerasgen.models.prose import ProseLSTM, stacked_lstm
+from kerasgen.text.casing import Casing
 from kerasgen.text.folding import Folding
 from kerasgen.text.vocab import CharVocab
 from tests.generation.toys import LETTERS, Fixed, generator, remembering
@@ -115,7 +116,7 @@ def test_next_probabilities_are_the_models_own_likeliest_first():
 
 @pytest.fixture
 def folding():
-    return Generator(Fixed((0.0,) * 4), CharVocab(".abé"), stop=".", folding=Folding(True, "replace"))
+    return Generator(Fixed((0.0,) * 4), CharVocab(".abé"), stop=".", folding=Folding(Casing("lower"), "replace"))
 
 
 def test_every_method_folds_and_warns_where_a_character_changes(folding):
@@ -135,7 +136,7 @@ def test_every_method_folds_and_warns_where_a_character_changes(folding):
 
 
 def test_score_folds_too():
-    g = Generator(remembering().char_model, LETTERS, start="\n", folding=Folding(True))
+    g = Generator(remembering().char_model, LETTERS, start="\n", folding=Folding(Casing("lower")))
     np.testing.assert_array_equal(g.score("BAD Egg").each, g.score("bad egg").each)
     with pytest.raises(BadInputError, match="received 'x'"):
         g.score("bad x")

@@ -93,11 +93,12 @@ def test_every_setting_that_changes_the_weights_is_marked(kind, trained):
 
 SETTINGS = {
     "names": {
-        "units", "recurrent_dropout", "recurrent_l2", "carry_state", "init", "init_scale", "init_seed", "batch_size",
-        "learning_rate", "schedule", "momentum", "clipvalue", "shuffle", "shuffle_seed", "holdout", "seed", "dtype",
+        "case", "units", "recurrent_dropout", "recurrent_l2", "carry_state", "init", "init_scale", "init_seed",
+        "batch_size", "learning_rate", "schedule", "momentum", "clipvalue", "shuffle", "shuffle_seed", "holdout",
+        "seed", "dtype",
     },
     "prose": {
-        "units", "dropout", "recurrent_dropout", "lower_case", "seq_len", "stride", "target", "batch_size", "epochs",
+        "units", "dropout", "recurrent_dropout", "case", "seq_len", "stride", "target", "batch_size", "epochs",
         "scratch_epochs", "learning_rate", "next_learning_rate", "schedule", "weight_decay", "clipnorm", "patience",
         "holdout", "seed", "dtype", "from_scratch",
     },
@@ -111,8 +112,21 @@ def test_what_names_a_run_is_what_it_was(kind):
     plain = {"names": NamesSettings(sample_every=2000), "prose": ProseSettings(seq_len=10)}[kind]
     text = {"names": "ada\nbea\n", "prose": "to be or not to be " * 40}[kind]
     identity = runs.identity(make_task(plain, Text("x", text, "0" * 64)))
-    assert identity["settings"].keys() == SETTINGS[kind] | ONLY_OF_RUNS[kind] | {"steps"}
+    of_case = {"names": set(), "prose": {"lower_case"}}[kind]  # as the first release called it
+    assert identity["settings"].keys() == SETTINGS[kind] - {"case"} | of_case | ONLY_OF_RUNS[kind] | {"steps"}
     assert hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8] == DIGESTS[kind]
+
+
+@kinds
+def test_another_case_is_another_run(kind):
+    kind_of = {"names": NamesSettings, "prose": ProseSettings}[kind]
+    text = {"names": "Ada\nBea\n", "prose": "To be or not to be " * 40}[kind]
+    found = {
+        case: runs.identity(make_task(kind_of(case=case), Text("x", text, "0" * 64)))
+        for case in ("auto", "lower", "keep")
+    }
+    assert found["auto"] == found[{"names": "lower", "prose": "keep"}[kind]]
+    assert "lower-case" in runs.differences(found["lower"], found["keep"])
 
 
 @kinds

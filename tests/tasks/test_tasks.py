@@ -66,7 +66,7 @@ def test_a_bad_text_is_refused_at_once():
     with pytest.raises(BadInputError, match="two windows of 10 characters"):
         prose("too short a text")
     with pytest.raises(BadInputError, match="received 'S'"):
-        prose(LINES, CharVocab("abc"), lower_case=False)
+        prose(LINES, CharVocab("abc"))
 
 
 def test_the_length_of_a_training_of_names():
@@ -236,7 +236,7 @@ def test_fine_tuning_keeps_the_optimizer_s_state_and_takes_the_next_rate():
 
 def test_a_trained_model_s_vocabulary_may_know_more():
     known = CharVocab.from_text({*LINES.lower(), "\n", "ж"})
-    task = prose(vocab=known)
+    task = prose(vocab=known, case="lower")
     assert task.vocab is known and task.build().output_shape[-1] == len(known)
     assert task.vocab.decode(task.batches.ids) == task.split.train
 

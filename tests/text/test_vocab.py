@@ -59,19 +59,19 @@ def test_an_unknown_character_is_named_on_one_line(text, char):
 
 
 @pytest.mark.parametrize(
-    ("char", "nearest"),
-    [("é", "e"), ("E", "e"), ("Å", "a"), ("\u1e9b", "s"), ("{", "z"), ("ｄ", "d")],
+    ("char", "remedy"),
+    [("é", "write 'e' instead"), ("E", "write 'e' instead"), ("ﬁ", "write 'fi' instead"), ("{", "leave it out")],
 )
-def test_the_nearest_known_character_is_the_same_letter(char, nearest):
-    vocab = CharVocab.from_text("\nabcdefghijklmnopqrstuvwxyz")
-    assert vocab.nearest(char)[0] == nearest
-    with pytest.raises(BadInputError, match=f"the nearest known ones are '{nearest}'"):
-        vocab.encode(f"ab{char}")
+def test_the_message_says_what_to_write_and_no_nonsense(char, remedy):
+    with pytest.raises(BadInputError) as caught:
+        CharVocab.from_text("\nabcdefghijklmnopqrstuvwxyz").encode(f"ab{char}")
+    assert str(caught.value).endswith(f"; {remedy}")
 
 
-def test_the_same_letter_with_an_accent_is_nearer_than_its_neighbours():
-    assert CharVocab.from_text("\nadfé").nearest("e")[0] == "é"
-    assert CharVocab.from_text("\nadfé").nearest("E")[0] == "é"
+@given(TEXTS, TEXTS)
+def test_a_text_is_known_where_all_its_characters_are(text, known):
+    vocab = CharVocab.from_text(known)
+    assert vocab.knows(text) == all(char in vocab for char in text)
 
 
 def test_the_message_says_where_the_character_stands():
@@ -82,11 +82,6 @@ def test_the_message_says_where_the_character_stands():
 def test_the_error_is_a_value_error_for_python():
     with pytest.raises(ValueError, match="'z'"):
         CharVocab("ab").encode("z")
-
-
-def test_nearest_ones_are_printable_where_there_are_any():
-    assert "\n" not in CharVocab.from_text("\nab").nearest("\t")
-    assert CharVocab("\n").nearest("\t") == ["\n"]
 
 
 @pytest.mark.parametrize("chars", [["a", "a"], ["ab"], [""], [1], [None], "aba"])
