@@ -36,8 +36,9 @@ def load(path: str | Path, *, device: str = "auto") -> "TrainedGenerator":
 
 
 def train_names(
-    names: Iterable[str] | str | Path,
+    names: Iterable[str] | Iterable[Path] | str | Path,
     *,
+    column: str | int | None = None,
     config: str | Path | None = None,
     callbacks: Sequence[Any] = (),
     **settings: Any,
@@ -45,7 +46,9 @@ def train_names(
     """Train a SimpleRNN on a list of names, as ``python -m kerasgen.dino`` does.
 
     Args:
-        names: the names; or a path, one name a line; or a known corpus, ``"dinos"``.
+        names: the names; or what ``--data`` takes, one name a line: a file, a folder, a pattern, a known corpus
+            (``"dinos"``), or several files, each as a `Path`.
+        column: the name or the number of the column to take, where the text is a table.
         config: a TOML file of settings; None for ``configs/dino.toml`` for a known corpus, and for a list of your own
             what ``configs/names_by_size.toml`` has for its size.
         callbacks: ordinary Keras callbacks.
@@ -61,19 +64,22 @@ def train_names(
         FileNotFoundError: there is no such file.
         RuntimeError: the loss became NaN, or nothing can be written.
     """
-    if not isinstance(names, str | Path):
-        names = list(names)
-        if strange := [name for name in names if not isinstance(name, str) or set(name) & {"\n", "\r"}]:
-            raise BadInputError(f"names must be strings of one line each; received {strange[0]!r:.60}")
-        if len(set(names)) < 2:
-            raise BadInputError(f"a list must have at least two different names; received {names!r:.60}")
-        return _train(NAMES, corpora.of_text("names", "\n".join(names)), config, callbacks, settings)
-    return _train(NAMES, corpora.read(str(names), NAMES.corpus), config, callbacks, settings)
+    if files := _files(names):
+        return _train(NAMES, _read(NAMES, files, column), config, callbacks, settings)
+    if isinstance(names, str):
+        return _train(NAMES, _read(NAMES, [names], column), config, callbacks, settings)
+    items: list[Any] = list(names)  # type: ignore[arg-type]
+    if strange := [item for item in items if not isinstance(item, str) or set(item) & {"\n", "\r"}]:
+        raise BadInputError(f"names must be strings of one line each; received {strange[0]!r:.60}")
+    if len(set(items)) < 2:
+        raise BadInputError(f"a list must have at least two different names; received {items!r:.60}")
+    return _train(NAMES, _in_memory("names", "\n".join(items), column), config, callbacks, settings)
 
 
 def train_text(
-    text: str | Path,
+    text: str | Path | Iterable[Path],
     *,
+    column: str | int | None = None,
     config: str | Path | None = None,
     callbacks: Sequence[Any] = (),
     **settings: Any,
@@ -81,7 +87,8 @@ def train_text(
     """Train a stacked LSTM on a text, as ``python -m kerasgen.shakespeare --from-scratch`` does.
 
     Args:
-        text: the text itself, of several lines; or a path; or a known corpus, ``"shakespeare"``.
+        text: the text itself, of several lines; or what ``--data`` takes, as for `train_names`.
+        column: as for `train_names`.
         config: a TOML file of settings; None for ``configs/shakespeare.toml`` for a known corpus, and for a text of
             your own what ``configs/text_by_size.toml`` has for its size.
         callbacks: as for `train_names`.
@@ -95,15 +102,33 @@ def train_text(
         FileNotFoundError: there is no such file.
         RuntimeError: the loss became NaN, or nothing can be written.
     """
-    if not isinstance(text, str | Path):
-        raise BadInputError(f"a text must be a string or a path; received {text!r:.60}")
-    if isinstance(text, str) and "\n" in text:
-        corpus = corpora.of_text("text", text)
-    elif len(str(text)) > _LONGEST_PATH:
-        raise BadInputError(f"a text must have several lines, and a path is shorter; received {str(text)!r:.60}")
+    if files := _files(text):
+        corpus = _read(PROSE, files, column)
+    elif not isinstance(text, str):
+        raise BadInputError(f"a text must be a string, a path or several paths; received {text!r:.60}")
+    elif "\n" in text:
+        corpus = _in_memory("text", text, column)
+    elif len(text) > _LONGEST_PATH:
+        raise BadInputError(f"a text must have several lines, and a path is shorter; received {text!r:.60}")
     else:
-        corpus = corpora.read(str(text), PROSE.corpus)
+        corpus = _read(PROSE, [text], column)
     return _train(PROSE, corpus, config, callbacks, settings)
+
+
+def _files(given: Any) -> list[str]:
+    """Return the paths where nothing but `Path` objects was given; else nothing."""
+    paths = [given] if isinstance(given, Path) else given if isinstance(given, list | tuple) else []
+    return [str(path) for path in paths] if all(isinstance(path, Path) for path in paths) else []
+
+
+def _read(kind: Kind, data: list[str], column: str | int | None) -> corpora.Text:
+    return corpora.read(data, kind.corpus, None if column is None else str(column))
+
+
+def _in_memory(name: str, text: str, column: str | int | None) -> corpora.Text:
+    if column is not None:
+        raise BadInputError(f"column needs the file of a table; received {column!r} and a text in memory")
+    return corpora.of_text(name, text)
 
 
 def _train(kind: Kind, corpus: corpora.Text, config, callbacks: Sequence[Any], values: dict[str, Any]):

@@ -150,8 +150,21 @@ def test_a_text_in_memory_is_read_as_a_file_is(tmp_path):
     with pytest.raises(BadInputError, match="several lines") as refused:
         kerasgen.train_text("to be " * 2000)
     assert len(str(refused.value)) < 200
-    with pytest.raises(BadInputError, match="string or a path"):
+    with pytest.raises(BadInputError, match="a string, a path or several paths"):
         kerasgen.train_text(["a", "b"])  # type: ignore[arg-type]
+
+
+def test_several_files_and_a_column_of_a_table_are_learned_from_like_the_command_s(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("\n".join(TOWNS[:3]))
+    (tmp_path / "b.csv").write_text("town,people\n" + "".join(f"{town},{len(town)}\n" for town in TOWNS))
+    both = kerasgen.train_names([tmp_path / "a.txt", tmp_path / "b.csv"], column=1, **TINY)
+    assert both.card["data"]["name"] == "a-1-and-1-more" and "town" in both.known and "brockway" in both.known
+    for source, words in ((TOWNS, "a text in memory"), ("dinos", "--column must be"), ("no.csv", "there is no")):
+        with pytest.raises((ValueError, FileNotFoundError), match=words):
+            kerasgen.train_names(source, column="town", **TINY)
+    with pytest.raises(BadInputError, match="names must be strings"):
+        kerasgen.train_names([tmp_path / "a.txt", "b"])  # type: ignore[list-item]
 
 
 def test_a_callback_that_ends_the_training_shows_on_the_card():
