@@ -35,6 +35,8 @@ DOCS = [page for page in TEXTS if page != "README.md"]
 
 # What runs elsewhere, by a word of the command, and where; here its line is parsed.
 ELSEWHERE = {
+    "--column": "tests/text/test_sources.py takes columns, several files and folders",
+    "more.txt": "tests/text/test_sources.py",
     "kerasgen.tune": "tests/test_tune.py sweeps a small space, by several processes, too",
     "--holdout": "made the tables of docs/scores.md; tests/test_shipped_poet.py scores the shipped model again",
     "configs/dino_notebook.toml": "tests/test_notebook.py runs it whole",
@@ -69,6 +71,10 @@ def folder(tmp_path_factory):
     (folder / "start.txt").write_text("Hell is empty,\n", encoding="utf-8")
     (space,) = [block.text for block in BLOCKS if block.language == "toml"]
     (folder / "my_space.toml").write_text(space, encoding="utf-8")
+    (folder / "more.txt").write_text("\n".join(reversed(towns)), encoding="utf-8")
+    (folder / "towns.csv").write_text("name,length\n" + "".join(f"{town},{len(town)}\n" for town in towns))
+    (folder / "books").mkdir()
+    write_text(folder / "books" / "one.txt", lines=60)
     (folder / "docs").mkdir()
     (folder / "saved_models").mkdir()
     copies = {"dino": ["dino", "../my"], "shakespeare": ["shakespeare"]}
