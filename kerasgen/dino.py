@@ -56,7 +56,7 @@ def generate(settings: NamesSettings) -> None:
     answer = answering(NAMES, settings, None if settings.model else own_model(NAMES, settings))
     contents = answer.contents
     settings = with_folded_prefix(settings, Casing.of_card(contents.card), contents.vocab)
-    show(answer.load(settings.device), settings)
+    show(answer.load(settings), settings)
 
 
 def learn(given: flags.CommandLine[NamesSettings], command: str) -> None:

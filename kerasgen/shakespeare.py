@@ -85,7 +85,7 @@ def converse(settings: ProseSettings, own: OwnModel | None) -> None:
             except BadInputError as error:
                 console.note(str(error))
                 continue
-            poet = poet or answer.load(settings.device)
+            poet = poet or answer.load(settings)
             write(poet, prompt, replace(settings, seed=seed), sink)
             seed = (seed + 1) % 2**32
 
@@ -114,7 +114,7 @@ def load(settings: ProseSettings, own: OwnModel | None, prompt: str):
     """Load the model that answers, once the prompt is known to be one that it can continue."""
     answer = answering(PROSE, settings, own)
     check_prompt(prompt, answer.contents, settings)
-    return answer.load(settings.device)
+    return answer.load(settings)
 
 
 def write(poet, prompt: str, settings: ProseSettings, sink: output.Sink) -> None:

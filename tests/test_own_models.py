@@ -103,7 +103,7 @@ def test_names_are_fine_tuned_with_what_belongs_to_their_model(folder):
 @pytest.mark.parametrize(
     "flags",
     [
-        ("--sample-only", "--epochs", "3"), ("--model", "x.keras", "--units", "3"), ("--sample-only", "--no-log"),
+        ("--sample-only", "--epochs", "3"), ("--model", "x.keras", "--units", "3"), ("--sample-only", "--log-dir", "x"),
         ("--next-learning-rate", "0.1"),
     ],
 )  # fmt: skip

@@ -86,21 +86,27 @@ class Answering:
     contents: store.Contents
     run: Run | None = None
 
-    def load(self, device: str):
-        """Return its `TrainedGenerator`; of a run, with the best weights so far, also while it trains."""
+    def load(self, settings: TaskSettings):
+        """Return its `TrainedGenerator`; of a run, with the best weights so far, also while it trains.
+
+        One line on standard error says which it is.
+        """
+        where, arrays = str(self.contents.path), None
+        if self.run:
+            arrays, step = checkpoints.weights(self.run.folder)
+            where = f"the unfinished {self.run.folder} at step {step:,}"
+        console.note(f"generating with {where}", settings.quiet)
+
         from kerasgen.modelfile import loader
 
-        generator = loader.load(self.contents, device=device)
-        if self.run:
-            arrays, _ = checkpoints.weights(self.run.folder)
-            loader.assign(generator.model, arrays, self.run.folder)
+        generator = loader.load(self.contents, device=settings.device)
+        if arrays:
+            loader.assign(generator.model, arrays, self.contents.path.parent)
         return generator
 
 
 def answering(kind: Kind, settings: TaskSettings, own: OwnModel | None) -> Answering:
     """Return the model to generate with: that of ``--model``, else the user's own of that ``--data``, else ours.
-
-    One line on standard error says which.
 
     Args:
         kind: of the model.
@@ -139,8 +145,6 @@ def answering(kind: Kind, settings: TaskSettings, own: OwnModel | None) -> Answe
             f"{settings.save_dir!r}; leave --sample-only out to learn it"
         )
     store.check_kind(contents, kind.name)
-    where = f"the unfinished {run.folder} at step {run.step:,}" if run else contents.path
-    console.note(f"generating with {where}", settings.quiet)
     return Answering(contents, run)
 
 

@@ -4,7 +4,6 @@ Importing this module imports no TensorFlow.
 """
 
 import contextlib
-import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,6 @@ from kerasgen.runs.progress_bar import progress_bar
 from kerasgen.runs.run import Run
 from kerasgen.tasks.registry import kind_of
 from kerasgen.tasks.task import StartingPoint, Task
-from kerasgen.text import corpora
 
 Report = Callable[[int, dict[str, float]], None]  # what prints after an epoch: its number and its logs
 
@@ -87,11 +85,9 @@ def advice(task: Task, card: dict[str, Any]) -> str:
     scores = card["scores"]
     if not task.split.validation and not task.split.test or scores["nats_per_char"] <= scores["ngram_nats_per_char"]:
         return ""
-    command = [console.program("tune"), kind_of(task.settings).command]
-    command += [f"--data {shlex.quote(source)}" for source in corpora.each(task.settings.data)]
     return (
         "counting n-grams predicts this text better; what may help: a longer text, more --epochs, or a search for "
-        f"settings: {' '.join(command)}"
+        f"settings, {console.program('tune')} {kind_of(task.settings).command}"
     )
 
 

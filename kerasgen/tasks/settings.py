@@ -74,7 +74,7 @@ class TaskSettings:
     log_dir: str = setting(
         "logs", "the folder for the logs of trainings, for TensorBoard", metavar="DIR", effect="training"
     )
-    log: bool = setting(True, "log the training and draw curves.png; --no-log does neither", effect="training")
+    log: bool = setting(True, "log the training and draw curves.png; --no-log does neither")
     seed: int = setting(
         0, "the same seed gives the same model and the same texts; random draws one and says which",
         group="computing", within=SEED, identifies=True, effect="always",

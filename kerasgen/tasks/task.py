@@ -12,7 +12,6 @@ from kerasgen.metrics.novelty import KnownTexts
 from kerasgen.metrics.score import Score
 from kerasgen.modelfile.store import Contents
 from kerasgen.tasks.settings import TaskSettings
-from kerasgen.text import corpora
 from kerasgen.text.casing import Casing
 from kerasgen.text.corpora import Text
 from kerasgen.text.vocab import CharVocab
@@ -196,7 +195,7 @@ class Task(ABC):
             "data": {
                 "name": self.corpus.name,
                 "sha256": self.corpus.sha256,
-                "source": corpora.place(self.settings.data),
+                "source": self.corpus.source,
                 **self._size,
             },  # fmt: skip
         }

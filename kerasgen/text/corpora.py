@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kerasgen.base.errors import BadInputError, FailedError, KerasgenError
@@ -20,12 +20,14 @@ class Text:
         text: the characters, with ``\n`` at the line ends, accents composed (NFC), and no byte order mark.
         sha256: the hash of the file's bytes, unpacked; of the text, where it comes from several files or from a column.
         note: one line that the user should see, or nothing.
+        source: a hash of where it was read from, by which the same file is known again though it has changed.
     """
 
     name: str
     text: str
     sha256: str
     note: str = ""
+    source: str = ""
 
 
 def read(data: str | Sequence[str] | None, default: str, column: str | None = None) -> Text:
@@ -53,7 +55,7 @@ def read(data: str | Sequence[str] | None, default: str, column: str | None = No
         content, note = _named(given[0])
         return _of_bytes(given[0], content, given[0], note)
     if given:
-        return _joined(given, default, column)
+        return replace(_joined(given, default, column), source=place(given))
     if column:
         raise BadInputError(f"--column needs the table that --data names; received {column!r} and no --data")
     try:
