@@ -249,7 +249,7 @@ def test_flags_that_have_an_effect_are_taken(flags, work):
 @pytest.mark.parametrize(
     ("flag", "work", "where"),
     [
-        ("epochs", "generating", "training"), ("no_log", "generating", "training"),
+        ("epochs", "generating", "training"), ("no_log_dir", "generating", "training"),
         ("units", "generating", "training a new model"), ("learning_rate", "fine-tuning", "training a new model"),
         ("next_learning_rate", "a new model", "fine-tuning"),
     ],
