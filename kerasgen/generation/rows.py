@@ -1,16 +1,20 @@
 """Whole texts by their rows: row i of a thousand is row i of ten."""
 
 import itertools
+import sys
+import time
 import warnings
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 import numpy as np
 
+from kerasgen.base import console
 from kerasgen.base.errors import TooFewError, TooFewWarning
 from kerasgen.generation.loop import BLOCK, BUFFERS, Loop, Start
 from kerasgen.generation.sampling import Sampling
 from kerasgen.text.vocab import CharVocab
 
+_SECONDS = 10  # of a search, between two lines that say how it goes
 _PATIENCE = 50 * BLOCK  # rows without a single text that is wanted; then there are hardly any more
 
 
@@ -64,7 +68,7 @@ class Rows:
         chosen: list[str] = []
         seen: set[str] = set()
         since = 0
-        for text in self.texts(start, sampling):
+        for text in _watched(self.texts(start, sampling), chosen, wanted):
             text = prefix + text
             since += 1
             if not (unique and text in seen) and text not in refused:
@@ -92,3 +96,13 @@ class Rows:
             return [self._vocab.decode(row) for row in ids]
         table = np.array([*self._vocab.chars, "\0"])  # the last entry is that of id -1; NumPy drops NULs at the end
         return np.ascontiguousarray(table[ids]).view(f"<U{ids.shape[1]}")[:, 0].tolist()
+
+
+def _watched(texts: Iterable[str], chosen: Sequence[str], wanted: int) -> Iterator[str]:
+    """Yield what comes; where that takes long, say in a terminal how many of the wanted texts are chosen so far."""
+    told = time.monotonic()
+    for drawn, text in enumerate(texts):
+        if drawn % BLOCK == 0 and time.monotonic() - told > _SECONDS and sys.stderr and sys.stderr.isatty():
+            console.note(f"{len(chosen):,} of the {wanted:,} texts after {drawn:,} were generated")
+            told = time.monotonic()
+        yield text

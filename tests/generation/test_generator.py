@@ -1,9 +1,12 @@
 """The one sampler, asked with toy models whose logits are known: no training."""
 
+import sys
+
 import numpy as np
 import pytest
 
 from kerasgen.base.errors import BadInputError, TooFewWarning
+from kerasgen.generation import rows
 from kerasgen.generation.chain import draw
 from kerasgen.models.backend import tf
 from kerasgen.tasks.notebook import notebook_uniforms
@@ -199,6 +202,17 @@ def test_where_there_are_too_few_texts_all_of_them_come_with_a_warning(settings)
     assert found == list(dict.fromkeys(g.generate(4000, max_length=1, **settings)))
     with pytest.warns(TooFewWarning, match="gives none of the texts asked for"):
         assert generator(known=Everything()).generate(1, max_length=1, novel_only=True, **settings) == []
+
+
+def test_a_long_search_says_in_a_terminal_how_it_goes(monkeypatch, capsys):
+    g = generator()
+    monkeypatch.setattr(rows, "_SECONDS", 0)
+    plain = g.generate(2500, max_length=12, unique=True)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert g.generate(2500, max_length=12, unique=True) == plain
+    lines = capsys.readouterr().err.splitlines()
+    assert "of the 2,500 texts after 2,048 were generated" in lines[-1] and len(lines) <= 4
 
 
 @pytest.mark.parametrize("chars", ["\n\0ab", "\n\U00010380\U0001f996e", "\n\0\U0001f996e"])
