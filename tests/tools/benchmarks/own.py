@@ -21,7 +21,6 @@ LISTS = (
     "places (Latin)",
     "places (Cyrillic)",
     "people (Greek)",
-    "people (Polish)",
     "words (English)",
     "products, companies (Latin)",
 )  # what the table shows; `own_lists` has more
