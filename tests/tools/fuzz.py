@@ -25,9 +25,10 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from kerasgen import inspect, shakespeare
+from kerasgen import inspect
 from kerasgen.base.errors import KerasgenError
 from kerasgen.base.flags import parse
+from kerasgen.generation.lines import whole_lines
 from kerasgen.metrics.ngrams import best_ngrams
 from kerasgen.metrics.novelty import KnownTexts
 from kerasgen.modelfile import archive as gate
@@ -97,13 +98,17 @@ def put(name, data):
 def text(data):
     """Whatever a file holds: what is read of it is what stands there, and no character is lost on the way."""
     with refusable():
-        read = corpora.read(str(put("text.txt", data)), "dinos")
-        assert read.text == data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n") and read.text.strip()
+        read = corpora.read(str(put("text.txt", data)), "shakespeare")
+        text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        assert read.text == unicodedata.normalize("NFC", text) and read.text.strip()
         vocab = CharVocab.from_text(read.text)
         assert vocab.decode(vocab.encode(read.text)) == read.text
         pieces = [read.text[i : i + 7] for i in range(0, min(len(read.text), 500), 7)]
-        assert "".join(shakespeare.until_lines(pieces, None)) == "".join(pieces)
-        assert "".join(pieces).startswith("".join(shakespeare.until_lines(pieces, 3)))
+        assert "".join(pieces).startswith("".join(whole_lines(pieces, 3)))
+        with refusable():  # a list that is a table
+            assert corpora.read(str(put("text.txt", data)), "dinos").text == read.text
+        with refusable():
+            assert set(corpora.read(str(put("text.txt", data)), "dinos", "1").text) <= {*read.text, "\n", " "}
         with refusable():
             split = split_text(read.text, "both")
             assert split.train + split.validation + split.test == read.text
