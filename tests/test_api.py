@@ -61,7 +61,8 @@ def test_prose_keeps_a_validation_part_and_its_curve(poet):
     assert len(poet.history.history["val_bits_per_char"]) == 2
     with pytest.warns(UserWarning, match="never saw"):
         assert len("".join(poet.stream("Et tu, Brute?", length=30))) == 30
-    assert "".join(poet.stream("SHALL I", length=30)) == "".join(poet.stream("shall i", length=30))
+    with pytest.warns(UserWarning, match="'A' as 'a', 'H' as 'h', 'L' as 'l'"):  # its only capitals are S and I
+        assert "".join(poet.stream("SHALL I", length=30)) == "".join(poet.stream("Shall I", length=30))
     assert sum(poet.next_probabilities("shall ").values()) == pytest.approx(1)
 
 
