@@ -156,11 +156,13 @@ def shorter(words, arguments):
     """Make a training one of few steps: the last of a flag counts."""
     line = " ".join(words)
     if "dino" in line:
-        return [*arguments, "--steps", "200", "--no-log", "--quiet"]
+        generates = "--sample-only" in words or "--model" in words and "--epochs" not in words
+        return [*arguments, *(() if generates else ("--steps", "200", "--no-log")), "--quiet"]
     if "shakespeare" in line:
-        fewer = ["--epochs", "1"] if "--epochs" in words else ["--scratch-epochs", "1"]
-        text = ["--data", "mybook.txt"] if {"--epochs", "--from-scratch"} & {*words} else []
-        return [*arguments, *fewer, *text, "--length", "100", "--no-log", "--quiet"]
+        trains = {"--epochs", "--from-scratch"} & {*words}
+        fewer = ["--epochs" if "--epochs" in words else "--scratch-epochs", "1", "--no-log"] if trains else []
+        text = ["--data", "mybook.txt"] if trains and "--data" not in words else []
+        return [*arguments, *fewer, *text, "--length", "100", "--quiet"]
     return arguments
 
 
