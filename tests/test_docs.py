@@ -50,6 +50,7 @@ INSTALLS = {
     "python3 -m venv .venv": "tests/test_package.py",
     "pip install .": "tests/test_package.py",
     "pip install -e .[test]": ".ci/run",
+    "pip install -e .[own]": "docs/own.md",
     "python -m pytest": ".ci/run",
     "cp ": "docs/scores.md",
 }
