@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         unlearned or settings.from_scratch or settings.epochs or settings.finish or settings.resume not in (None, "no")
     )
     if not trains:
-        check_effects(ProseSettings, given.flags, "generating")
+        check_effects(ProseSettings, given.flags, "generating", "learn anew with --from-scratch")
     prompt = read_prompt(settings, trains)
     if prompt is None:
         converse(settings, own)
@@ -254,7 +254,7 @@ def find_parent(
     if not (settings.model or fits) and casing_of(settings, corpus).learned != casing.learned:
         return None, settings, f"a new model, since {path} {casing.sentence}"
     strange = "".join(char for char in vocab_of(casing, corpus).chars if char not in contents.vocab)
-    if strange and fits:
+    if strange and (fits or settings.model):
         raise BadInputError(
             f"the text has {strange[:20]!r}, which {path} never saw; --from-scratch learns a new model in its place, "
             "another --save-dir keeps both"

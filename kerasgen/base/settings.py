@@ -127,13 +127,14 @@ def card_of(settings: Any) -> dict[str, Any]:
     return {name: value for name, value in identity_of(settings).items() if about(settings)[name].card}
 
 
-def check_effects(kind: Any, flags: Iterable[str], work: str) -> None:
+def check_effects(kind: Any, flags: Iterable[str], work: str, otherwise: str = "see --help") -> None:
     """Raise BadInputError where a flag was given that has no effect in what was asked for.
 
     Args:
         kind: the settings class.
         flags: the settings that were given.
         work: ``"generating"``, ``"a new model"`` or ``"fine-tuning"``.
+        otherwise: what else to do than to leave it out.
     """
     works = {
         "always": WORKS, "training": WORKS[1:], "new model": WORKS[1:2], "fine-tuning": WORKS[2:], "model": WORKS[1:],
@@ -143,8 +144,8 @@ def check_effects(kind: Any, flags: Iterable[str], work: str) -> None:
         if work not in works[effect]:
             where = {"model": "training a new model", "new model": "training a new model"}.get(effect, effect)
             raise BadInputError(
-                f"{flag_of(name)} has an effect in {where} only; what was asked for is {work}; leave it out, or see "
-                "--help"
+                f"{flag_of(name)} has an effect in {where} only; what was asked for is {work}; leave it out, or "
+                f"{otherwise}"
             )
 
 
