@@ -192,7 +192,7 @@ def test_names_in_another_script_in_batches(carry, tmp_path):
 def test_other_precisions_train(dtype, genera, tmp_path):
     done = call(tmp_path, "dino", "--data", genera / "towns.txt", "--dtype", dtype, *QUICK)
     assert float(re.search(r"names: (\d\.\d{4}) bits/char", done.stdout)[1]) < 4.6
-    assert len(done.stderr.splitlines()) == 1
+    assert all(line.startswith("kerasgen: ") for line in done.stderr.splitlines())  # no warning of a library
 
 
 def test_another_backend_in_the_environment_is_handled(trained, genera, tmp_path):
@@ -265,18 +265,16 @@ def test_no_color_is_plain_in_a_terminal_too(genera, tmp_path):
 def test_an_interrupted_training_leaves_the_old_model(trained, genera):
     model = genera / "saved_models" / "my-towns.keras"
     before = model.read_bytes()
-    code, _, error = interrupted(
-        genera, "dino", "--data", "towns.txt", "--steps", "100000000", after="step 2,000: loss"
-    )
+    code, _, error = interrupted(genera, "dino", "--data", "towns.txt", "--steps", "100000000", after=" bits/char")
     assert code == 130
-    assert "Traceback" not in error and len(error.splitlines()) == 1
-    assert re.match(
-        r"kerasgen: stopped at step [\d,]+; resume with: python -m kerasgen\.dino --data towns\.txt --steps 100000000$",
+    assert "Traceback" not in error
+    assert re.search(
+        r"kerasgen: stopped at step [\d,]+; resume with: python -m kerasgen\.dino --data towns\.txt --steps 100000000",
         error,
     )
     assert model.read_bytes() == before
     (run,) = (model.parent / "runs").iterdir()
-    assert {path.suffix for path in run.iterdir()} == {".json", ".checkpoint"}
+    assert {path.suffix for path in run.iterdir()} == {".json", ".checkpoint", ".keras"}
     refused = call(
         genera, "dino", "--data", "towns.txt", "--steps", 100000000, "--units", 9, "--resume", run.name, code=2
     )
