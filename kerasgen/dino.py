@@ -55,7 +55,7 @@ def generate(settings: NamesSettings) -> None:
     """Invent names with a model that is there already."""
     answer = answering(NAMES, settings, None if settings.model else own_model(NAMES, settings))
     contents = answer.contents
-    settings = with_folded_prefix(settings, Casing.of_card(contents.card), contents.vocab)
+    settings = with_folded_parts(settings, Casing.of_card(contents.card), contents.vocab)
     show(answer.load(settings), settings)
 
 
@@ -76,7 +76,7 @@ def learn(given: flags.CommandLine[NamesSettings], command: str) -> None:
 
     start = StartingPoint(parent, f"fine-tuning {parent.path}") if parent else StartingPoint()
     task = NamesTask(settings, corpus, start.vocab, start.casing)
-    settings = with_folded_prefix(settings, task.casing, task.vocab)
+    settings = with_folded_parts(settings, task.casing, task.vocab)
     path = destination(settings.save_dir, corpus.name, task.kind)
     task.tune_process()
     generator, seconds = train(
@@ -91,17 +91,24 @@ def learn(given: flags.CommandLine[NamesSettings], command: str) -> None:
     show(generator, settings)
 
 
-def with_folded_prefix(settings: NamesSettings, casing: Casing, vocab: CharVocab) -> NamesSettings:
-    """Return the settings with the prefix as the model reads it, before anything slow begins.
+def with_folded_parts(settings: NamesSettings, casing: Casing, vocab: CharVocab) -> NamesSettings:
+    """Return the settings with the parts of names as the model reads them, before anything slow begins.
 
     Raises:
-        BadInputError: it has a character that the model never saw, nor its twin.
+        BadInputError: one has a character that the model never saw, nor its twin; or no name can be what was asked for.
     """
+    from kerasgen.generation.constraints import fulfilling
+    from kerasgen.text.names import STOP
+
     folding = Folding(casing, "twin")
-    prefix = folding.fold(settings.prefix, vocab)
-    if changes := folding.changes(settings.prefix, vocab):
-        console.note(changes)
-    return replace(settings, prefix=prefix)
+    parts = settings.prefix, settings.ends_with, settings.contains
+    for part in parts:
+        if changes := folding.changes(part, vocab):
+            console.note(changes)
+    prefix, end, inside = (folding.fold(part, vocab) for part in parts)
+    settings = replace(settings, prefix=prefix, ends_with=end, contains=inside)
+    fulfilling(settings.sampling, vocab, STOP, casing.learned == "lower", settings.prefix)
+    return settings
 
 
 def reporter(generator, settings: NamesSettings, every: int):

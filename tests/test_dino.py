@@ -280,3 +280,41 @@ def test_an_interrupted_training_leaves_the_old_model(trained, genera):
     )
     assert "units 64 instead of 9" in refused.stderr and len(refused.stderr.splitlines()) == 1
     shutil.rmtree(run.parent)
+
+
+@pytest.mark.parametrize(
+    ("flags", "pattern"),
+    [
+        (("--ends-with", "IX", "--contains", "q"), r"[A-Z][a-z]*ix"),
+        (("--pattern", "^T....X$", "--unique"), r"T[a-z]{4}x"),
+        (("--prefix", "Xy", "--ends-with", "saurus", "--max-length", "12"), r"Xy[a-z]{0,4}saurus"),
+    ],
+)
+def test_names_of_a_kind(flags, pattern, tmp_path):
+    shipped = ("--model", ROOT / "saved_models" / "dino.keras", "--quiet", "--num-samples", "20")
+    names = call(tmp_path, "dino", *shipped, *flags).stdout.splitlines()
+    assert len(names) == 20 and all(re.fullmatch(pattern, name) for name in names)
+    assert len(set(names)) == 20 or "--unique" not in flags
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--ends-with", "ж"), "received 'ж'"),
+        (("--pattern", "ж.*"), "the model can write no text that matches 'ж.*'; it never saw 'ж'"),
+        (("--pattern", "a("), "pattern must be a regular expression"),
+        (("--ends-with", "saurus", "--max-length", "5"), "at most 5 characters; the shortest such text has 6"),
+        (("--prefix", "x", "--pattern", "t.*"), "begins with 'x' and matches 't.*'"),
+    ],
+)
+def test_a_kind_that_no_name_can_be_of_is_one_line(flags, words, tmp_path):
+    done = call(tmp_path, "dino", "--sample-only", "--quiet", *flags, code=2)
+    assert words in done.stderr and len(done.stderr.splitlines()) == 1 and done.stdout == ""
+
+
+def test_where_there_are_fewer_of_a_kind_these_come(tmp_path):
+    flags = ("--sample-only", "--quiet", "--pattern", "tyrannosaur[aeiou]?", "--unique")
+    done = call(tmp_path, "dino", *flags, code=3)
+    names = done.stdout.splitlines()
+    assert 0 < len(names) <= 6 and all(re.fullmatch("Tyrannosaur[aeiou]?", name) for name in names)
+    assert f"only {len(names)} of the 10" in done.stderr

@@ -22,6 +22,58 @@ class Knobs(NamedTuple):
     top_p: Any
 
 
+class Guide(NamedTuple):
+    """What leads texts to where they shall end, as tensors; see `kerasgen.generation.lookahead`.
+
+    Attributes:
+        values: of each character in each situation, between 0 and 1, ``(situations, vocab)``.
+        following: the automaton's state after each state and character, int32 ``(states x vocab,)``.
+        sizes: int32: the position of the first values, how many positions, states and contexts these are of.
+    """
+
+    values: Any
+    following: Any
+    sizes: Any
+
+    @classmethod
+    def of(cls, values: np.ndarray, first: int, following: np.ndarray) -> "Guide":
+        """Make a guide, padded to a few sizes, so that few programs are compiled.
+
+        Args:
+            values: ``(positions, states, contexts, vocab)``.
+            first: the position of the first.
+            following: the automaton's, ``(states, vocab)``.
+        """
+        rows, vocab_size = values.reshape(-1, values.shape[-1]), values.shape[-1]
+        padded = np.zeros((_at_least(len(rows), 1 << 14), vocab_size), values.dtype)
+        padded[: len(rows)] = rows
+        after = np.zeros((_at_least(len(following), 1 << 6), vocab_size), np.int32)
+        after[: len(following)] = following
+        return cls(tf.constant(padded), tf.constant(after.ravel()), tf.constant([first, *values.shape[:3]]))
+
+    def ahead(self, position: Any, states: Any, last: Any) -> Any:
+        """Return the value of each next character, ``(batch, vocab)``.
+
+        Args:
+            position: int32 scalar, how many characters the texts have.
+            states: the automaton's, int32 ``(batch,)``.
+            last: the last characters, int32 ``(batch,)``; -1 for none.
+        """
+        first, positions, count, contexts = tf.unstack(self.sizes)
+        row = tf.clip_by_value(position - first, 0, positions - 1)
+        context = tf.where(contexts > 1, last + 1, 0)
+        return tf.gather(self.values, (row * count + states) * contexts + context)
+
+    def after(self, states: Any, ids: Any) -> Any:
+        """Return the automaton's states after one more character each, int32 ``(batch,)``."""
+        return tf.gather(self.following, states * self.values.shape[1] + ids)
+
+
+def _at_least(size: int, smallest: int) -> int:
+    """Return the first of `smallest`, four times that, ... that is no less than a size."""
+    return smallest << 2 * max(0, -(-((size - 1) // smallest).bit_length() // 2))
+
+
 def knobs(sampling: Sampling, vocab_size: int, dtype: Any) -> Knobs:
     """Return the knobs of a `Sampling` as numbers; those beyond what the NumPy type `dtype` holds are cut to it."""
     return Knobs(
@@ -95,21 +147,52 @@ def draw(probs: Any, uniform: Any) -> Any:
     return tf.reduce_sum(tf.cast(below, tf.int32), axis=-1)
 
 
-def likeliest(logits: Any, uniform: Any, knobs: Knobs) -> Any:
-    """Take the likeliest id of each row; nothing is drawn."""
-    return tf.argmax(logits, axis=-1, output_type=tf.int32)
-
-
-def drawn(logits: Any, uniform: Any, knobs: Knobs) -> Any:
-    """Draw from all ids."""
-    return draw(probabilities(logits, knobs.temperature), uniform)
-
-
-def limited(logits: Any, uniform: Any, knobs: Knobs) -> Any:
-    """Draw from those that top-k, then top-p, leave; each sorts, and is left out where it asks for nothing."""
+def kept(logits: Any, knobs: Knobs) -> Any:
+    """Return the probabilities of what top-k, then top-p, leave; each sorts, and is left out where it keeps all."""
     probs = probabilities(logits, knobs.temperature)
     probs = tf.cond(knobs.top_k < probs.shape[-1], lambda: keep_top_k(probs, knobs.top_k), lambda: probs)
-    return draw(tf.cond(knobs.top_p < 1, lambda: keep_top_p(probs, knobs.top_p), lambda: probs), uniform)
+    return tf.cond(knobs.top_p < 1, lambda: keep_top_p(probs, knobs.top_p), lambda: probs)
 
 
-WAYS = (likeliest, drawn, limited)  # ``(logits, uniform, knobs)`` to int32 ids ``(batch,)``
+def draw_towards(log_probs: Any, uniform: Any, ahead: Any) -> tuple[Any, Any]:
+    """Draw ids in proportion to their probability times what they are worth.
+
+    Args:
+        log_probs: ``(batch, vocab)``; as logarithms, what is very unlikely can still be all that there is.
+        uniform: ``(batch,)`` in [0, 1).
+        ahead: the value of each, ``(batch, vocab)``.
+
+    Returns:
+        The ids, and by how much the logarithm of the weight of each text grows: that of the probability of its new
+        character, over that with which it was drawn.
+    """
+    valued = log_probs + tf.math.log(ahead)
+    ids = draw(tf.exp(valued - tf.reduce_max(valued, axis=-1, keepdims=True)), uniform)
+    worth = tf.math.log(tf.gather(ahead, ids, batch_dims=1))
+    return ids, tf.reduce_logsumexp(valued, axis=-1) - worth
+
+
+def likeliest(logits: Any, uniform: Any, knobs: Knobs, ahead: Any = None) -> Any:
+    """Take the likeliest id of each row; nothing is drawn."""
+    if ahead is None:
+        return tf.argmax(logits, axis=-1, output_type=tf.int32)
+    return tf.argmax(logits + tf.math.log(ahead), axis=-1, output_type=tf.int32), tf.zeros_like(uniform)
+
+
+def drawn(logits: Any, uniform: Any, knobs: Knobs, ahead: Any = None) -> Any:
+    """Draw from all ids."""
+    if ahead is None:
+        return draw(probabilities(logits, knobs.temperature), uniform)
+    return draw_towards(tf.nn.log_softmax(logits / knobs.temperature), uniform, ahead)
+
+
+def limited(logits: Any, uniform: Any, knobs: Knobs, ahead: Any = None) -> Any:
+    """Draw from those that top-k and top-p leave."""
+    probs = kept(logits, knobs)
+    if ahead is None:
+        return draw(probs, uniform)
+    return draw_towards(tf.math.log(probs / tf.reduce_sum(probs, axis=-1, keepdims=True)), uniform, ahead)
+
+
+# ``(logits, uniform, knobs)`` to int32 ids ``(batch,)``; with a guide's values as well, to what `draw_towards` gives.
+WAYS = (likeliest, drawn, limited)

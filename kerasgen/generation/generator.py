@@ -8,10 +8,12 @@ from typing import Any, overload
 import numpy as np
 
 from kerasgen.base.errors import BadInputError
+from kerasgen.generation import constraints
+from kerasgen.generation.guided import Guided
 from kerasgen.generation.loop import Loop, Start
-from kerasgen.generation.rows import Rows
+from kerasgen.generation.rows import Rows, checked
 from kerasgen.generation.sampling import Sampling, require, require_whole
-from kerasgen.generation.scoring import Scorer
+from kerasgen.generation.scoring import Scorer, sequences
 from kerasgen.metrics.score import Score
 from kerasgen.text.folding import Folding, OnUnknown
 from kerasgen.text.vocab import CharVocab
@@ -66,7 +68,8 @@ class Generator:
         self._start = -1 if start is None else vocab.encode(start)[0]
         self._stop = stop
         self._loop = Loop(char_model, len(vocab), -1 if stop is None else vocab.encode(stop)[0], device)
-        self._rows = Rows(self._loop, vocab)
+        guided = None if stop is None else Guided(self._loop, len(vocab), vocab.encode(stop)[0])
+        self._rows = Rows(self._loop, vocab, guided)
         self._scorer = Scorer(char_model, device)
 
     @property
@@ -100,6 +103,9 @@ class Generator:
         top_p: float | None = None,
         min_length: int | None = None,
         max_length: int | None = None,
+        ends_with: str | None = None,
+        contains: str | None = None,
+        pattern: str | None = None,
         seed: int | None = None,
         unique: bool = False,
         novel_only: bool = False,
@@ -107,7 +113,11 @@ class Generator:
         on_unknown: OnUnknown | None = None,
         sampling: Sampling | None = None,
     ) -> list[str]:
-        """Generate texts, each up to the stop character (which is not part of it) or `max_length`.
+        """Generate texts, each up to the stop character (which is not part of it).
+
+        What is asked of a text is a condition: the texts follow the model's own distribution, given that. Where there
+        is no stop character, or `uniforms` are given, a text is cut at `max_length` instead, and ends with the stop
+        character only from `min_length` on.
 
         Args:
             num_samples: how many.
@@ -118,6 +128,10 @@ class Generator:
             min_length: the fewest characters, `prefix` included.
             max_length: the most characters, `prefix` included; None for the default, which is the prefix and `length`
                 characters where texts have no stop character.
+            ends_with: what each text ends with, after folding.
+            contains: what each text holds, after folding.
+            pattern: a regular expression that each whole text matches; where the model knows no capitals, they are
+                read as small letters. Anchors inside, look-around and back-references are not understood.
             seed: the same seed gives the same texts; text i of 100 is text i of 10.
             unique: leave out repetitions of a generated text.
             novel_only: leave out texts that the model learned from.
@@ -127,42 +141,41 @@ class Generator:
             sampling: what holds instead of `defaults` where an argument is None.
 
         Returns:
-            The texts in the order of their rows: fewer than `num_samples`, with a `TooFewWarning`, where `unique` or
-            `novel_only` leave out 51,200 on end.
+            The texts in the order of their rows: fewer than `num_samples`, with a `TooFewWarning`, where hardly any
+            more can be what was asked for.
 
         Raises:
-            BadInputError: a value is outside its range, or the prefix has a character that the model never saw.
+            BadInputError: a value is outside its range, or the prefix has a character that the model never saw, or no
+                text can be what was asked for.
         """
         require_whole("num_samples", num_samples, 1)
         prefix = self._prefix(prefix, on_unknown)
         if max_length is None and self._stop is None and sampling is None:
             max_length = len(prefix) + self.length
         sampling = self._sampling(
-            sampling,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_length=min_length,
-            max_length=max_length,
-            seed=seed,
-        )
+            sampling, temperature=temperature, top_k=top_k, top_p=top_p, min_length=min_length, max_length=max_length,
+            ends_with=ends_with, contains=contains, pattern=pattern, seed=seed,
+        )  # fmt: skip
         longest = sampling.max_length
         require("max_length", longest, longest > len(prefix), f"more than the prefix's {len(prefix)} characters")
         if uniforms is not None:
-            uniforms = np.asarray(uniforms)
-            if uniforms.shape != (num_samples, longest):
-                raise BadInputError(f"uniforms must be {(num_samples, longest)} numbers; received {uniforms.shape}")
-            wrong = uniforms[~((uniforms >= 0) & (uniforms < 1))]
-            require("uniforms", wrong[:1].tolist(), not wrong.size, "in [0, 1)")
-        start, show = self._begin(prefix), self.folding.casing.show
-        if uniforms is not None:
-            texts = self._rows.drawn_with(uniforms, start, sampling)
-        elif unique or novel_only:
-            refused = self.known if novel_only else frozenset()
-            return [show(text) for text in self._rows.chosen(prefix, start, sampling, num_samples, unique, refused)]
+            uniforms = checked(uniforms, (num_samples, longest))
+        wanted, refused = None if unique or novel_only else num_samples, self.known if novel_only else None
+        if uniforms is not None or self._stop is None:
+            constraints.refuse(sampling, "texts that end by themselves; here they are cut at max_length")
+            start = self._begin(prefix)
+            if uniforms is not None:
+                blocks = self._rows.drawn_with(uniforms, start, sampling)
+            else:
+                blocks = self._rows.cut(start, sampling, wanted)
         else:
-            texts = self._rows.texts(start, sampling, num_samples)
-        return [show(prefix + text) for text in texts]
+            end, part = (self._prefix(each, on_unknown) for each in (sampling.ends_with, sampling.contains))
+            asked = replace(sampling, ends_with=end, contains=part)
+            ignore_case = self.folding.casing.learned == "lower"
+            automaton = constraints.fulfilling(asked, self.vocab, self._stop, ignore_case, prefix)
+            blocks = self._rows.whole(self._begin(prefix), asked, automaton, wanted)
+        chosen = self._rows.chosen(prefix, blocks, num_samples, unique=unique, refused=refused, alike=sampling.greedy)
+        return [self.folding.casing.show(text) for text in chosen]
 
     def stream(
         self,
@@ -197,14 +210,9 @@ class Generator:
         require_whole("length", length, 1)
         prompt = self._prefix(prompt, on_unknown)
         sampling = self._sampling(
-            sampling,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_length=0,
-            max_length=len(prompt) + length,
-            seed=seed,
-        )
+            sampling, temperature=temperature, top_k=top_k, top_p=top_p, min_length=0,
+            max_length=len(prompt) + length, seed=seed,
+        )  # fmt: skip
         pieces = self._loop.pieces(self._begin(prompt), 1, int(sampling.seed) << 32, sampling, first=FIRST_PIECE)
         return self.folding.casing.show_pieces((self.vocab.decode(piece[0]) for piece in pieces), prompt)
 
@@ -254,7 +262,7 @@ class Generator:
         texts = [text] if isinstance(text, str) else list(text)
         items = []
         for one in texts:
-            items.append(self._items(self._read(one, on_unknown, level=3)))
+            items.append(sequences(self._read(one, on_unknown, level=3), self.vocab, self._stop))
         nats = iter(self._scorer.nats([ids for each in items for ids in each], self._start))
         scores = [Score(np.concatenate([next(nats) for _ in each])) for each in items]
         return scores[0] if isinstance(text, str) else scores
@@ -282,15 +290,8 @@ class Generator:
     def _prefix(self, text: str, on_unknown: OnUnknown | None) -> str:
         folded = self._read(text, on_unknown, level=4)
         if self._stop is not None and self._stop in folded:
-            raise BadInputError(f"a prefix must not hold the character that ends a text; received {text!r}")
+            raise BadInputError(f"a part of a text must not hold the character that ends one; received {text!r}")
         return folded
-
-    def _items(self, text: str) -> list[Any]:
-        """Return the sequences of ids that a text is scored as."""
-        parts = [text] if self._stop is None else [part + self._stop for part in text.split(self._stop) if part]
-        if not any(parts):
-            raise BadInputError(f"a text to score must have at least one character; received {text!r}")
-        return [self.vocab.ids(text)] if self._stop is None else [self.vocab.encode(part) for part in parts]
 
     def _sampling(self, base: Sampling | None, **given: Any) -> Sampling:
         return replace(base or self.defaults, **{key: value for key, value in given.items() if value is not None})

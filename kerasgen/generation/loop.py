@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kerasgen.generation.chain import WAYS, Knobs, drawn, forbid, knobs, way
+from kerasgen.generation.chain import WAYS, Guide, Knobs, drawn, forbid, kept, knobs, way
 from kerasgen.generation.sampling import Sampling
 from kerasgen.models.backend import cores, tf
 
@@ -44,9 +44,10 @@ class Loop:
         self._model, self._vocab_size, self._stop, self._device = char_model, vocab_size, stop, device
         self._dtype = tf.float64 if char_model.compute_dtype == "float64" else tf.float32
         self._parts = 1 << (min(cores(), _MOST_PARTS).bit_length() - 1) if "CPU" in device else 1
-        self._programs: dict[int, Any] = {}
+        self._programs: dict[int, Any] = {}  # by the number of rows
         self._read = tf.function(self._reading, jit_compile=True, autograph=False)
         self._peek = tf.function(char_model.step, jit_compile=True, autograph=False)
+        self._spread = tf.function(self._spreading, jit_compile=True, autograph=False)
 
     def begin(self, ids: list[int]) -> Start:
         """Read the beginning of a text.
@@ -69,6 +70,24 @@ class Loop:
         with tf.device(self._device):
             logits, _ = self._peek(tf.constant([start.last]), start.state)
             return tf.cast(logits[0], tf.float64).numpy()
+
+    def spread(self, ids: np.ndarray, state: Any, sampling: Sampling) -> tuple[np.ndarray, Any]:
+        """Return how the next characters of texts are drawn.
+
+        Args:
+            ids: the last characters, ``(texts,)``.
+            state: the model's before them; that of one text stands for all.
+            sampling: its temperature is not zero.
+
+        Returns:
+            The probabilities ``(texts, vocab)``, and the new state.
+        """
+        turned, real = knobs(sampling, self._vocab_size, self._dtype.as_numpy_dtype), self._dtype
+        with tf.device(self._device):
+            state = tf.nest.map_structure(lambda x: tf.broadcast_to(x, (len(ids), *x.shape[1:])), state)
+            given = tf.constant(turned.temperature, real), tf.constant(turned.top_k), tf.constant(turned.top_p, real)
+            probs, state = self._spread(tf.constant(ids, tf.int32), state, *given)
+            return probs.numpy(), state
 
     def pieces(
         self,
@@ -94,6 +113,31 @@ class Loop:
         Yields:
             New ids, int32 ``(rows, characters)``, -1 after a text's end.
         """
+        for ids, _ in self._pieces(start, rows, key, sampling, uniforms=uniforms, first=first):
+            yield ids
+
+    def guided(
+        self, start: Start, key: int, sampling: Sampling, guide: Guide, state: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Generate a block of texts that a guide leads.
+
+        Args:
+            start: from `begin`; all texts continue it.
+            key: with a row's number and the position, what a draw depends on.
+            sampling: its seed and `min_length` are not looked at.
+            guide: leads them.
+            state: the automaton's at the start.
+
+        Returns:
+            New ids, int32 ``(BLOCK, characters)``, -1 after a text's end, and the logarithm of each text's weight:
+            of its probability over that with which it was generated, ``(BLOCK,)``.
+        """
+        start = start._replace(state=(start.state, tf.constant([state]), tf.zeros((1,), self._dtype)))
+        pieces, states = zip(*self._pieces(start, BLOCK, key, sampling, guide=guide), strict=True)
+        return np.concatenate(pieces, axis=1), states[-1][2].numpy()
+
+    def _pieces(self, start, rows, key, sampling, *, uniforms=None, first=None, guide=None):
+        """Yield what `pieces` does, and the state after it."""
         if rows not in self._programs:
             self._programs[rows] = self._compile(rows)
         program, longest, position = self._programs[rows], BUFFERS[rows], start.position
@@ -111,8 +155,8 @@ class Loop:
             given = None if uniforms is None else _padded(uniforms[:, position : position + count].T, longest, real)
             numbers = np.array([key, position, count, sampling.min_length, top_k], np.uint64).astype(np.int64)
             with tf.device(self._device):
-                out, ids, state, done = program(ids, state, done, tf.constant(numbers), settings, given)
-            yield out.numpy()[:count].T
+                out, ids, state, done = program(ids, state, done, tf.constant(numbers), settings, given, guide)
+            yield out.numpy()[:count].T, state
             if done.numpy().all():
                 return
             position += count
@@ -131,18 +175,19 @@ class Loop:
 
         return tf.function(side_by_side, autograph=False)
 
-    def _loop(self, share, part, ids, state, done, numbers, settings, uniforms):
+    def _loop(self, share, part, ids, state, done, numbers, settings, uniforms, guide):
         """Generate a piece of a part of some texts, in one of the `WAYS`.
 
         Args:
             share: how many texts a part has.
             part: int scalar, which one this is.
             ids: int32 ``(rows,)``, the last characters of all texts.
-            state: the model's before them.
+            state: the model's before them; with a guide, that, the automaton's, and the logarithm of the weights.
             done: bool ``(rows,)``.
             numbers: int64: the key, the position, how many characters, `min_length`, `top_k`.
             settings: temperature and `top_p`.
             uniforms: ``(buffer, rows)`` or None.
+            guide: what leads the texts, or None.
 
         Returns:
             New ids ``(buffer, share)``, then `ids`, `state` and `done` of this part as they are now.
@@ -168,7 +213,11 @@ class Loop:
                     uniform = tf.random.stateless_uniform((rows,), seed, alg="philox", dtype=self._dtype)
                 else:
                     uniform = tf.gather(uniforms, t)
-                ids, state = self.step(ids, state, own(uniform), *turned, stop_allowed=here >= min_length, way=way)
+                if guide is None:
+                    allowed = here >= min_length
+                    ids, state = self.step(ids, state, own(uniform), *turned, stop_allowed=allowed, way=way)
+                else:
+                    ids, state = self._guided_step(ids, state, done, own(uniform), turned, here, way, guide)
                 done = done | (ids == self._stop)
                 out = tf.tensor_scatter_nd_update(out, [[t]], tf.where(done, -1, ids)[None])
                 return t + 1, tf.ensure_shape(ids, (share,)), state, done, out
@@ -203,12 +252,27 @@ class Loop:
         Returns:
             The new ids ``(batch,)`` and the new state.
         """
-        logits, state = self._model.step(ids, state)
-        logits = tf.ensure_shape(tf.cast(logits, self._dtype), (None, self._vocab_size))
+        logits, state = self._logits(ids, state)
         if self._stop >= 0:
             logits = forbid(logits, self._stop, ~tf.convert_to_tensor(stop_allowed))
         temperature, top_p = tf.cast(temperature, logits.dtype), tf.cast(top_p, logits.dtype)
         return way(logits, tf.cast(uniform, logits.dtype), Knobs(temperature, top_k, top_p)), state
+
+    def _guided_step(self, ids, state, done, uniform, knobs, position, way, guide):
+        """Draw the next characters, and keep account of the automaton's state and of the texts' weights."""
+        inner, places, weights = state
+        logits, inner = self._logits(ids, inner)
+        ahead = tf.cast(guide.ahead(tf.cast(position, tf.int32), places, ids), logits.dtype)
+        ids, gain = way(logits, tf.cast(uniform, logits.dtype), knobs, ahead)
+        return ids, (inner, guide.after(places, ids), tf.where(done, weights, weights + gain))
+
+    def _spreading(self, ids, state, temperature, top_k, top_p):
+        logits, state = self._logits(ids, state)
+        return kept(logits, Knobs(temperature, top_k, top_p)), state
+
+    def _logits(self, ids, state):
+        logits, state = self._model.step(ids, state)
+        return tf.ensure_shape(tf.cast(logits, self._dtype), (None, self._vocab_size)), state
 
 
 def _padded(numbers, length, dtype):

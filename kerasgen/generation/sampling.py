@@ -20,6 +20,9 @@ class Sampling:
             2020, "The curious case of neural text degeneration"); None for all.
         min_length: the fewest characters, the prefix included.
         max_length: the most characters, the prefix included.
+        ends_with: what every text ends with, in the model's own characters.
+        contains: what every text holds, likewise.
+        pattern: the regular expression that every text matches as a whole; None for none.
         seed: the same seed gives the same texts.
 
     Raises:
@@ -31,6 +34,9 @@ class Sampling:
     top_p: float | None = None
     min_length: int = 0
     max_length: int = 50
+    ends_with: str = ""
+    contains: str = ""
+    pattern: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -6,11 +6,25 @@ from typing import Any
 
 import numpy as np
 
+from kerasgen.base.errors import BadInputError
 from kerasgen.models.backend import tf
+from kerasgen.text.vocab import CharVocab
 
 _TIMES = (32, 128, 512)  # characters of a chunk; texts that are longer than the last take several, the state carried
 _ROWS = (1, 8, 64, 256)  # texts side by side
 _CELLS = 1 << 15  # characters of a batch
+
+
+def sequences(text: str, vocab: CharVocab, stop: str | None) -> list[Any]:
+    """Return the sequences of ids that a text is scored as: one, or one for each part that a stop character ends.
+
+    Raises:
+        BadInputError: the text is empty.
+    """
+    parts = [text] if stop is None else [part + stop for part in text.split(stop) if part]
+    if not any(parts):
+        raise BadInputError(f"a text to score must have at least one character; received {text!r}")
+    return [vocab.ids(text)] if stop is None else [vocab.encode(part) for part in parts]
 
 
 class Scorer:

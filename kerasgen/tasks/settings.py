@@ -1,6 +1,6 @@
 """The settings of both tasks; a field is a flag of the command and a key of its TOML files."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Literal, Self
 
 from kerasgen.base.errors import BadInputError
@@ -11,6 +11,7 @@ from kerasgen.generation.sampling import Sampling
 TEMPERATURE = Range("zero (greedy) or a positive number", NOT_NEGATIVE.holds)
 LEARNING_RATE = Range("above 0 and at most 3e38", lambda value: 0 < value <= 3e38)
 UNITS, BATCH_SIZE, EPOCHS = between(1, 8192), between(1, 65_536), between(1, 10**6)
+ONE_LINE = Range("a part of one line, without '\\n'", lambda value: "\n" not in value)
 CLIP = Range("a positive number", lambda value: value > 0)  # infinity clips nothing
 
 
@@ -98,7 +99,8 @@ class TaskSettings:
     @property
     def sampling(self) -> Sampling:
         """How to generate."""
-        return Sampling(temperature=self.temperature, top_k=self.top_k, top_p=self.top_p, seed=self.seed)
+        names = {item.name for item in fields(Sampling)} & {item.name for item in fields(self)}
+        return Sampling(**{name: getattr(self, name) for name in names})
 
     @property
     def computes_fused(self) -> bool:
@@ -115,10 +117,12 @@ class NamesSettings(TaskSettings):
 
     passes_key = "epochs"
 
-    prefix: str = setting(
-        "", "what every name begins with", group="generating names",
-        within=Range("a part of one line, without '\\n'", lambda value: "\n" not in value),
-    )  # fmt: skip
+    prefix: str = setting("", "what every name begins with", group="generating names", within=ONE_LINE)
+    ends_with: str = setting("", "what every name ends with", within=ONE_LINE)
+    contains: str = setting("", "what every name has in it", within=ONE_LINE)
+    pattern: str | None = setting(
+        None, "a regular expression that every whole name matches: t....x", metavar="REGEX", within=ONE_LINE
+    )
     min_length: int = setting(1, "the fewest letters of a generated name", within=at_least(0))
     max_length: int = setting(50, "the most letters of a generated name", within=between(1, 100_000))
     unique: bool = setting(False, "never the same generated name twice")
@@ -192,11 +196,6 @@ class NamesSettings(TaskSettings):
     notebook_draws: bool = setting(
         False, "draw the seven names on the way with the notebook's own random numbers", effect="training"
     )
-
-    @property
-    def sampling(self) -> Sampling:
-        """How to generate names."""
-        return replace(super().sampling, min_length=self.min_length, max_length=self.max_length)
 
     def with_epochs(self, epochs: int) -> Self:
         """Return the settings of a model that is trained for `epochs` passes over the list."""

@@ -119,6 +119,7 @@ for turn in range(2):
     for rows in (1, 5, 50, 1000):
         names.generate(rows, prefix="ab")
         names.generate(rows, uniforms=np.full((rows, 50), 0.5))
+    names.generate(2, pattern="abcd")  # which is so rare that it looks ahead
     "".join(letters.stream("a", length=5000))
     letters.next_probabilities("ab")
     for text in ("abc", "abc" * 12, "a" * 513):
@@ -131,6 +132,7 @@ for turn in range(2):
                 prefix, most = "abcd"[: step % 5], 5 + 17 * step
                 names.generate(rows, prefix=prefix, min_length=step % 3, max_length=most, **given)
                 names.generate(rows, max_length=most, uniforms=np.full((rows, most), 0.3))
+            names.generate(2, prefix="c" * (step % 3), ends_with="ca" + "b" * step, max_length=20 + step, seed=step)
             "".join(letters.stream("ab" * step * 100, length=1 + 1000 * step, **given))
             letters.next_probabilities("ab" * step)
             letters.score("abc" * (step + 1))

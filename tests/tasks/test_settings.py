@@ -32,7 +32,7 @@ SHARED = {
 OTHERWISE = {  # another value for each setting that is not marked
     "names": {
         **SHARED, "prefix": "a", "min_length": 2, "max_length": 9, "unique": True, "novel_only": True,
-        "notebook_draws": True, "rank": True,
+        "notebook_draws": True, "rank": True, "ends_with": "a", "contains": "b", "pattern": "a.*",
     },
     "prose": {**SHARED, "prompt": "Et tu", "length": 7, "lines": 1, "on_unknown": "error", "save_optimizer": False},
 }  # fmt: skip
