@@ -23,6 +23,7 @@ SLOW = FRAMEWORKS | {"jsonargparse", "numpy", "platformdirs", "requests", "rich"
 HEAVY = {
     "kerasgen.generation.chain",
     "kerasgen.generation.generator",
+    "kerasgen.generation.guided",
     "kerasgen.generation.loop",
     "kerasgen.generation.rows",
     "kerasgen.generation.scoring",
