@@ -105,7 +105,8 @@ def test_its_log_has_every_report_and_its_picture(run, folder):
 
 def ours(text, steps, every=1000, **settings):
     """Train in the notebook's way in this process; give ``(step, smoothed loss, names)``."""
-    config = NamesSettings(dtype="float64", carry_state=True, shuffle="once", holdout="none", steps=steps, **settings)
+    notebook = dict(dtype="float64", carry_state=True, shuffle="once", holdout="none", case="lower")
+    config = NamesSettings(steps=steps, **notebook, **settings)
     task = NamesTask(config, corpora.Text("the test", text, sha256=""))
     model = task.build()
     generator = task.generator(model)
@@ -121,7 +122,7 @@ def ours(text, steps, every=1000, **settings):
         callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=report)],
         first_smoothed_loss=task.first_smoothed_loss,
     )
-    return reports, read_names(text, "the test"), task.vocab
+    return reports, read_names(text.lower(), "the test"), task.vocab
 
 
 def compare(text, steps, *, units=50, init_seed=1, init_scale=0.01, shuffle_seed=0, learning_rate=0.01):

@@ -166,7 +166,7 @@ def test_unknown_characters_are_replaced_with_one_warning(run, text_of):
     (warning,) = [line for line in err.splitlines() if "never saw" in line]
     assert all(f"without {UNKNOWN[name]!r}" in warning for name in ("emoji", "NUL", "CJK"))
     assert "'é' as 'e'" in warning and r"'\t' as ' '" in warning
-    assert text == ALL + text_of("abbeb bb")
+    assert text == ALL + text_of("abbbeb bb")
 
 
 @pytest.mark.parametrize(

@@ -105,10 +105,10 @@ def of_names(case: Case, names: Collection[str], known: bool = False) -> Casing:
         names: as they are written.
         known: whether the list is a known corpus, which is learned as in the notebook.
     """
+    if known and case != "keep":
+        return Casing("lower", "notebook")
     if case != "auto":
         return Casing("lower" if case == "lower" else "kept")
-    if known:
-        return Casing("lower", "notebook")
     names = set(names)
     if all(name == name.lower() for name in names):
         return Casing("lower")

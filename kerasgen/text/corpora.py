@@ -160,7 +160,7 @@ def place(data: str | Sequence[str] | None) -> str:
 
     It travels with the model, so it is no path.
     """
-    paths = "\n".join(str(Path(source).resolve()) for source in each(data))
+    paths = "" if sources.STANDARD_INPUT in each(data) else "\n".join(str(Path(path).resolve()) for path in each(data))
     return sha256(paths.encode("utf-8", "surrogateescape"))[:16] if paths else ""
 
 

@@ -82,7 +82,7 @@ def test_what_is_asked_for_beats_the_list():
     names = ["New York", "McFly"]
     assert of_names("lower", names) == of_text("lower", "Ab") == Casing("lower")
     assert of_names("keep", ["rex"]) == of_text("keep", "ab") == KEPT
-    assert of_names("lower", names, known=True).shown == "same" and of_names("keep", names, known=True) == KEPT
+    assert of_names("lower", names, known=True).shown == "notebook" and of_names("keep", names, known=True) == KEPT
 
 
 def test_a_text_of_prose_keeps_its_capitals_where_it_has_any():

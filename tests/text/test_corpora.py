@@ -354,7 +354,9 @@ def test_a_text_that_cannot_be_used_says_why(tmp_path, content, words):
 )  # fmt: skip
 def test_line_ends_and_marks_of_other_systems_are_cleaned(tmp_path, content):
     path = put(tmp_path / "my towns.txt", content)
-    assert corpora.read(str(path), default="dinos") == corpora.Text("my towns", "rex\nzuul", sha256(content))
+    assert corpora.read(str(path), default="dinos") == corpora.Text(
+        "my towns", "rex\nzuul", sha256(content), source=corpora.place(str(path))
+    )
 
 
 def test_accents_are_composed_and_the_hash_is_that_of_the_bytes(tmp_path):
