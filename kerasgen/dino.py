@@ -97,9 +97,6 @@ def with_folded_parts(settings: NamesSettings, casing: Casing, vocab: CharVocab)
     Raises:
         BadInputError: one has a character that the model never saw, nor its twin; or no name can be what was asked for.
     """
-    from kerasgen.generation.constraints import fulfilling
-    from kerasgen.text.names import STOP
-
     folding = Folding(casing, "twin")
     parts = settings.prefix, settings.ends_with, settings.contains
     for part in parts:
@@ -107,6 +104,10 @@ def with_folded_parts(settings: NamesSettings, casing: Casing, vocab: CharVocab)
             console.note(changes)
     prefix, end, inside = (folding.fold(part, vocab) for part in parts)
     settings = replace(settings, prefix=prefix, ends_with=end, contains=inside)
+
+    from kerasgen.generation.constraints import fulfilling
+    from kerasgen.text.names import STOP
+
     fulfilling(settings.sampling, vocab, STOP, casing.learned == "lower", settings.prefix)
     return settings
 
