@@ -34,8 +34,9 @@ def test_one_distinct_character(run, tmp_path):
     refused(run("--data", "same.txt", "--from-scratch", *TINY), "two different characters", "'a'")
 
 
-@pytest.mark.parametrize("data", ["nowhere.txt", ".", ""])
-def test_data_that_is_no_file(run, data):
+@pytest.mark.parametrize("data", ["nowhere.txt", "empty", ""])
+def test_data_that_is_no_file(run, data, tmp_path):
+    (tmp_path / "empty").mkdir()
     refused(run("--data", data, "--from-scratch", *TINY), "--data", repr(data))
 
 
