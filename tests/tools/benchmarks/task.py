@@ -31,7 +31,7 @@ class NamesTask:
         names: what the corpus holds, repeated names included.
     """
 
-    names: list[str] = field(default_factory=lambda: read_names(corpora.read("dinos", "dinos").text, "dinos"))
+    names: list[str] = field(default_factory=lambda: read_names(corpora.read("dinos", "dinos").text.lower(), "dinos"))
 
     @cached_property
     def vocab(self) -> CharVocab:
