@@ -136,7 +136,7 @@ def interrupted_run(tmp_path_factory):
     (folder / "towns.txt").write_text("\n".join(NAMES[:300]) + "\n", encoding="utf-8")
     flags = ("--data", "towns.txt", "--units", "8", "--steps", "100000000", "--patience", "1000", "--no-log")
     flags += ("--sample-every", "20000")
-    code, _, error = interrupted(folder, "dino", *flags, after="Iteration: 40000")
+    code, _, error = interrupted(folder, "dino", *flags, after="step 40,000")
     assert code == 130
     return folder, error, flags
 

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from kerasgen.base.errors import BadInputError
@@ -66,10 +66,15 @@ def test_an_automaton_accepts_what_re_matches(expression, ignore_case, anchored,
 @settings(deadline=None, max_examples=60)
 @given(st.text("ab1-]", max_size=3), st.text("ab1-]", max_size=3), atoms)
 def test_conditions_add_up(ending, part, atom):
-    sampling = Sampling(ends_with=ending, contains=part, pattern=f"{atom}.*")
-    made = automaton(sampling, VOCAB, "\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Python, of sets that it may read in another way some day
+        try:
+            python = re.compile(f"{atom}.*")
+        except re.error:
+            reject()  # such as [b-a]: the test above has those
+    made = automaton(Sampling(ends_with=ending, contains=part, pattern=python.pattern), VOCAB, "\n")
     for text in SHORT:
-        wanted = text.endswith(ending) and part in text and bool(re.fullmatch(f"{atom}.*", text))
+        wanted = text.endswith(ending) and part in text and bool(python.fullmatch(text))
         assert accepts(made, text) == wanted
 
 
