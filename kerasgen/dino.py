@@ -12,6 +12,7 @@ from kerasgen.base import console, flags, output, seeds
 from kerasgen.base.errors import TooFewError, TooFewWarning
 from kerasgen.base.settings import check_effects
 from kerasgen.modelfile import store
+from kerasgen.runs import run as runs
 from kerasgen.runs.chosen import answering, as_the_model, own_model
 from kerasgen.tasks.registry import NAMES
 from kerasgen.tasks.settings import NamesSettings
@@ -65,7 +66,8 @@ def learn(given: flags.CommandLine[NamesSettings], command: str) -> None:
     if corpus.note:
         console.note(corpus.note)
     settings = settings_for(NAMES, corpus, given.flags, given.config)
-    parent = store.read(Path(settings.model)) if settings.model else None
+    kept = runs.beginning(settings)
+    parent, copied = kept or (store.read(Path(settings.model)) if settings.model else None, "")
     if parent:
         store.check_kind(parent, "names")
         settings = as_the_model(NAMES, settings, given.flags, parent)
@@ -74,7 +76,7 @@ def learn(given: flags.CommandLine[NamesSettings], command: str) -> None:
     from kerasgen.tasks.names import NamesTask
     from kerasgen.tasks.task import StartingPoint
 
-    start = StartingPoint(parent, f"fine-tuning {parent.path}") if parent else StartingPoint()
+    start = StartingPoint(parent, f"fine-tuning {parent.path}", copied) if parent else StartingPoint()
     task = NamesTask(settings, corpus, start.vocab, start.casing)
     settings = with_folded_parts(settings, task.casing, task.vocab)
     path = destination(settings.save_dir, corpus.name, task.kind)

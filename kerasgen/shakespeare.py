@@ -12,6 +12,7 @@ from kerasgen.base.files import bundled
 from kerasgen.base.settings import check_effects
 from kerasgen.generation.lines import ended, whole_lines
 from kerasgen.modelfile import store
+from kerasgen.runs import run as runs
 from kerasgen.runs.chosen import OwnModel, answering, as_the_model, learned_text, own_model
 from kerasgen.tasks.registry import PROSE
 from kerasgen.tasks.settings import ProseSettings
@@ -205,10 +206,15 @@ def learn(given: flags.CommandLine[ProseSettings], own: OwnModel | None, prompt:
     from kerasgen.tasks.prose import ProseTask
     from kerasgen.tasks.task import StartingPoint
 
-    parent, settings, why = find_parent(given, settings, own, corpus)
+    parent: store.Contents | None
+    if kept := runs.beginning(settings):
+        settings = as_the_model(PROSE, settings, given.flags, kept[0])
+        (parent, copied), why = kept, f"fine-tuning {kept[0].path}"
+    else:
+        copied, (parent, settings, why) = "", find_parent(given, settings, own, corpus)
     check_effects(ProseSettings, given.flags, "fine-tuning" if parent else "a new model")
     how = " with its optimizer's state" if parent and parent.blueprint.optimizer else ""
-    start = StartingPoint(parent, why + how)
+    start = StartingPoint(parent, why + how, copied)
     task = ProseTask(settings, corpus, start.vocab, start.casing)
     Folding(task.casing, settings.on_unknown).fold(prompt, task.vocab)
     path = destination(settings.save_dir, corpus.name, task.kind)

@@ -57,14 +57,21 @@ def program(command: str) -> str:
 
 
 def command_line(program: str, argv: Sequence[str] | None) -> str:
-    """Return what to type for the same command again, without ``--no-resume``.
+    """Return what to type for the same command again, without ``--no-resume`` and ``--resume``.
 
     Args:
         program: from `program`.
         argv: its arguments; None for those of the process.
     """
-    words = [word for word in (sys.argv[1:] if argv is None else argv) if word.replace("_", "-") != "--no-resume"]
-    return " ".join([program, *map(shlex.quote, words)])
+    words = list(sys.argv[1:] if argv is None else argv)
+    flags = words.index("--") if "--" in words else len(words)
+    kept, before = [], ""
+    for word in words[:flags]:
+        own = word.replace("_", "-").partition("=")[0] in ("--resume", "--no-resume")
+        if not own and (before != "--resume" or word.startswith("--")):
+            kept.append(word)
+        before = word
+    return " ".join([program, *map(shlex.quote, [*kept, *words[flags:]])])
 
 
 def harmless(report: Callable) -> Callable:

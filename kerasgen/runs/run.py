@@ -5,6 +5,8 @@ checkpoints. Once its model is saved, the folder goes. Importing this module imp
 """
 
 import json
+import re
+import secrets
 import shlex
 import shutil
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from kerasgen.modelfile import store
 from kerasgen.runs import checkpoints
 
 if TYPE_CHECKING:  # it imports NumPy, which --help does not wait for
+    from kerasgen.tasks.settings import TaskSettings
     from kerasgen.tasks.task import Task
 
 CONFIG = "config.json"
@@ -31,8 +34,8 @@ class Run:
 
     Attributes:
         folder: where it lies.
-        config: what ``config.json`` holds: its `identity`, ``command``, ``versions`` and ``logs``; empty where the file
-            is damaged.
+        config: what ``config.json`` holds: its `identity`, ``id``, ``command``, ``versions`` and ``logs``; empty where
+            the file is damaged.
     """
 
     folder: Path
@@ -69,8 +72,15 @@ class Run:
     def removal(self) -> str:
         """The command that removes it."""
         save_dir = str(self.folder.parent.parent)
-        where = f" --save-dir {shlex.quote(save_dir)}" if save_dir != "saved_models" else ""
+        where = " " + shlex.quote(f"--save-dir={save_dir}") if save_dir != "saved_models" else ""
         return f"{console.program('clean')} {shlex.quote(self.folder.name)}{where}"
+
+    @property
+    def resumption(self) -> str:
+        """The command that resumes it by its name, whatever has become of the model that it began with."""
+        command, name = self.config.get("command", "its own settings"), shlex.quote(self.folder.name)
+        resumed, found = re.subn(r"^(kerasgen|python -m kerasgen\.)( ?\w+)", rf"\1\2 --resume {name}", command)
+        return resumed if found else f"{command}, with resume={self.folder.name!r}"
 
     def remove(self) -> None:
         """Remove it; what can't be removed stays, and does no harm."""
@@ -140,6 +150,35 @@ def differences(other: dict[str, Any], ours: dict[str, Any]) -> str:
     return ", ".join(found) or "nothing"
 
 
+def beginning(settings: "TaskSettings") -> tuple[store.Contents, str] | None:
+    """Return what the run that ``--resume`` names began to fine-tune: its own copy of the model, and the model's hash.
+
+    None where it names no run, or one of a new model, or one of an earlier version, whose copy has no optimizer.
+    """
+    run = named(settings.resume, settings.save_dir) if settings.resume not in (None, "yes", "no") else None
+    if run is None or not (run.config.get("id") and run.config["origin"] and run.model.is_file()):
+        return None
+    return store.read(run.model), run.config["origin"]
+
+
+def ended(task: "Task", path: Path) -> Run | None:
+    """Return the run of this training whose model was saved at `path`, just before its process was killed.
+
+    Such a run of another training is removed.
+    """
+    if not path.exists():
+        return None
+    saved = store.read(path).card.get("run")
+    run = next((run for run in unfinished(path.parent) if saved and run.config.get("id") == saved), None)
+    if run is None:
+        return None
+    same = differences(run.config, identity(task, run.config["origin"])) == "nothing"
+    if same and task.settings.resume in (None, "yes", run.folder.name, str(run.folder)):
+        return run
+    run.remove()
+    return None
+
+
 def claim(task: "Task", save_dir: str | Path, command: str, origin: str = "") -> Run:
     """Find the unfinished run to resume, or make the folder of a new one; say which.
 
@@ -176,11 +215,12 @@ def claim(task: "Task", save_dir: str | Path, command: str, origin: str = "") ->
         other = beside[0]
         console.note(
             f"a new run beside the unfinished {other.folder}, which has {differences(other.config, ours)}; to resume "
-            f"that one: {other.config.get('command', 'its own settings')}; to remove it: {other.removal}",
+            f"that one: {other.resumption}; to remove it: {other.removal}",
             quiet,
         )
     config = {
         **ours,
+        "id": run.config.get("id") if run.step else secrets.token_hex(8),
         "command": command,
         "versions": run.config.get("versions", versions) if run.step else versions,
         "logs": run.config.get("logs") if run.step else None,
@@ -207,7 +247,7 @@ def _check_wanted(wanted: str, run: Run, others: list[Run], ours: dict[str, Any]
         )
     raise BadInputError(
         f"{flag} needs a run of the same settings and text; {other.folder} has "
-        f"{differences(other.config, ours)}; its own command is: {other.config.get('command', 'not known')}"
+        f"{differences(other.config, ours)}; its own command is: {other.resumption}"
     )
 
 

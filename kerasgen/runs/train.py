@@ -56,6 +56,8 @@ def train(
         if path:
             stack.enter_context(runs.lock(path.parent, task.corpus.name))
             files.remove_leftovers(path)
+            if ended := runs.ended(task, path):
+                return _saved(task, ended, path)
             run = runs.claim(task, path.parent, command, start.origin)
 
         from kerasgen.models import backend
@@ -66,9 +68,9 @@ def train(
                 console.note(plan, task.settings.quiet)
             generator = task.generator(start.build(task))
             if run and not run.model.exists():
-                _begin(task, run, generator)
+                _begin(task, run, generator, start)
             seconds = _fit(task, run, start, generator, reporter, callbacks)
-            generator.card = task.card(generator, round(seconds, 2))
+            generator.card = task.card(generator, round(seconds, 2)) | ({"run": run.config["id"]} if run else {})
             if reporter:
                 console.note(advice(task, generator.card), task.settings.quiet)
         if path and run:
@@ -91,11 +93,24 @@ def advice(task: Task, card: dict[str, Any]) -> str:
     )
 
 
-def _begin(task: Task, run: Run, generator) -> None:
-    """Write what the training begins with, so that the run can be sampled from before its end."""
+def _saved(task: Task, run: Run, path: Path):
+    """Return the model that a run has left, and the seconds that it took; the run goes, as it should have then."""
+    from kerasgen.modelfile import loader
+
+    generator = loader.load(path, device=task.settings.device)
+    console.note(f"this run has ended before, and {path} is its model; the same command again goes on from there")
+    run.remove()
+    return generator, generator.card["training"]["seconds"]
+
+
+def _begin(task: Task, run: Run, generator, start: StartingPoint) -> None:
+    """Write what the training begins with, so that the run can be sampled from before its end, or resumed without it.
+
+    A model that is fine-tuned may be gone by then, as another run's model stands in its place.
+    """
     generator.card = {**generator.card, **task.origin_card()}
     try:
-        generator.save(run.model, optimizer=False)
+        generator.save(run.model, optimizer=start.parent is not None)
     except FailedError as error:  # as with a checkpoint, the training is worth more
         console.note(f"{error}; the training continues")
 
@@ -162,7 +177,7 @@ def _fit(task: Task, run: Run | None, start: StartingPoint, generator, reporter,
                 if monitor:
                     monitor.on_train_end()  # what is logged so far gets to the disk
                 if isinstance(error, KerasgenError):
-                    raise _explained(error, run, checkpointer.saved) from None
+                    raise _explained(error, run, checkpointer.saved, start) from None
                 raise
     parent.tell()
     return checkpointer.seconds
@@ -227,10 +242,10 @@ def _monitor(task: Task, run: Run | None, generator, progress):
     return Monitor(folder, task, generator, progress)
 
 
-def _explained(error: KerasgenError, run: Run | None, saved: int) -> KerasgenError:
+def _explained(error: KerasgenError, run: Run | None, saved: int, start: StartingPoint) -> KerasgenError:
     """Say with an error what is kept and how to resume."""
     if run and isinstance(error, StoppedError):
-        command = run.config["command"]
+        command = run.resumption if start.copied else run.config["command"]
         kept = f"resume with: {command}; or end it here with --finish" if saved >= 0 else "it could not be saved"
         return StoppedError(f"{error}; {kept}", error.exit_code - 128)
     if run and isinstance(error, DivergedError):

@@ -228,15 +228,17 @@ class StartingPoint:
     Attributes:
         parent: the file of the model to fine-tune; None for a new model.
         why: what that is, in a few words.
+        copied: the SHA-256 of the file that `parent` is a run's own copy of; nothing where it is no copy.
     """
 
     parent: Contents | None = None
     why: str = "a new model"
+    copied: str = ""
 
     @property
     def origin(self) -> str:
-        """The SHA-256 of the parent's file; nothing for a new model."""
-        return self.parent.sha256 if self.parent else ""
+        """The SHA-256 of the file that is fine-tuned; nothing for a new model."""
+        return self.copied or (self.parent.sha256 if self.parent else "")
 
     @property
     def vocab(self) -> CharVocab | None:
