@@ -115,31 +115,25 @@ def story(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("optimizer", "{class}, {steps:,} steps".format(**found["optimizer"]) if found["optimizer"] else "none"),
         ("members", ", ".join(f"{name} {size:,} bytes" for name, size in sizes.items())),
     ]
-    return [(name, printable(text)) for name, text in rows]
+    return [(name, console.one_line(text)) for name, text in rows]
 
 
 def summary(found: dict[str, Any]) -> tuple[str, ...]:
     """Tell of one file in a row."""
     card = found["card"]
     cells = (found["file"], found["kind"], f"{found['parameters']:,}", learned_from(card), store.score_sentence(card))
-    return tuple(map(printable, cells))
+    return tuple(map(console.one_line, cells))
 
 
 def learned_from(card: dict[str, Any]) -> str:
     """Name the text, and how much of it there was."""
-    data = card.get("data", {})
-    sizes = [f"{value:,} {unit}" for unit, value in data.items() if isinstance(value, int)]
-    return ", ".join([data.get("name") or "a text that it does not name", *sizes])
+    sizes = [f"{value:,} {unit}" for unit, value in card.get("data", {}).items() if isinstance(value, int)]
+    return ", ".join([store.text_name(card), *sizes])
 
 
 def settings(values: dict[str, Any]) -> str:
     """Write settings in one line."""
     return ", ".join(f"{name} {value}" for name, value in values.items()) or "none"
-
-
-def printable(text: str) -> str:
-    """Show what would steer a terminal instead of sending it there: the file may come from anybody."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 if __name__ == "__main__":

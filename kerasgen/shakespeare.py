@@ -75,8 +75,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 def converse(settings: ProseSettings, own: OwnModel | None) -> None:
     """Continue what the user types, one beginning after another; the second has the next seed, and so on."""
     answer = answering(PROSE, settings, own)
-    name = answer.contents.card.get("data", {}).get("name", "")
-    what, next_one = ("your poem", "the next poem") if name in POEMS else (f"a text like {name}",) * 2
+    name = store.text_name(answer.contents.card)
+    like = f"a text like {console.one_line(name)}"
+    what, next_one = ("your poem", "the next poem") if name in POEMS else (like, like)
     question = f"Write the beginning of {what}, and kerasgen continues (an empty line ends): "
     poet, seed = None, settings.seed
     with output.sink(settings.format, settings.output, COLUMNS) as sink:
@@ -137,7 +138,7 @@ def write(poet, prompt: str, settings: ProseSettings, sink: output.Sink) -> None
             told = found[-1].figures if found else {}
             sink.put({"prompt": prompt, "text": text, "seed": settings.seed, "row": number, **told})
     if found and not why:
-        mean, name = mean_copying(found), poet.card["data"]["name"]
+        mean, name = mean_copying(found), store.text_name(poet.card)
         why = f"{mean.sentence(name)}; the longest span is {mean.longest!r} ({len(mean.longest)} characters)"
     console.note(why, settings.quiet)
 

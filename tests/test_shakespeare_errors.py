@@ -1,10 +1,12 @@
 """The prose command, asked for what it can't do: one line that says so, before long work and not after it."""
 
+import hashlib
 import re
 import shutil
 
 import pytest
 
+import kerasgen
 from kerasgen.base.flags import parse
 from kerasgen.metrics.novelty import KnownTexts
 from kerasgen.modelfile import store
@@ -12,7 +14,7 @@ from kerasgen.models.names import NameRNN
 from kerasgen.tasks.settings import ProseSettings
 from kerasgen.text.vocab import CharVocab
 from tests.support.commands import call, call_in_a_terminal
-from tests.support.poems import CHARS, TINY, refused, save
+from tests.support.poems import CHARS, TINY, refused, save, write_text
 
 HEAVY = {"tensorflow", "keras", "numpy", "platformdirs", "requests", "rich"}
 
@@ -154,3 +156,28 @@ def test_a_model_from_anybody_cannot_steer_the_terminal(tmp_path):
     assert code == 0, shown
     assert "\\x1b" in shown and "\\x07" in shown and "\\x9b" in shown
     assert not {"\x07", "\x1b", "\x9b"} & set(shown)
+
+
+def test_what_a_card_says_is_shown_and_steers_no_terminal(tmp_path):
+    write_text(tmp_path / "book.txt")
+    sha256 = hashlib.sha256((tmp_path / "book.txt").read_bytes()).hexdigest()
+    evil = "\x1b]0;title\x07\nkerasgen: error: forged\u202e\u200b"
+    save(tmp_path / "evil.keras", card={"data": {"sha256": sha256, "name": evil}})
+    ask = ("--data", "book.txt", "--model", "evil.keras", "--length", 60)
+    told = call(tmp_path, "shakespeare", *ask, "--prompt", "Shall I").stderr
+    assert r"\x1b]0;title\x07\nkerasgen: error: forged\u202e\u200b" in told
+    assert all(line.isprintable() and not line.startswith("kerasgen: error") for line in told.splitlines())
+    screen, _ = call_in_a_terminal(tmp_path, "shakespeare", "--model", "evil.keras", typed=[b"\n"])
+    assert r"a text like \x1b]0;title" in screen and "\x1b]0" not in screen
+    save(tmp_path / "nameless.keras", card={"data": {"sha256": sha256}})
+    told = call(tmp_path, "shakespeare", *ask[:2], "--model", "nameless.keras", "--length", 60, "--prompt", "Shall I")
+    assert "a text that it does not name" in told.stderr
+
+
+def test_a_card_sets_nothing_of_a_training(tmp_path):
+    write_text(tmp_path / "book.txt")
+    save(tmp_path / "evil.keras", card={"config": {"seq_len": 4096, "stride": 1, "target": "next", "case": "keep"}})
+    tuned = ("--data", "book.txt", "--model", "evil.keras", "--epochs", 1, "--no-log", "--length", 9, "--prompt", "a")
+    call(tmp_path, "shakespeare", *tuned)
+    config = kerasgen.load(tmp_path / "saved_models" / "my-book.keras").card["config"]
+    assert (config["seq_len"], config["stride"], config["target"]) == (64, None, "every")

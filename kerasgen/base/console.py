@@ -32,7 +32,7 @@ def run_command(command: Callable[[Sequence[str] | None], None], argv: Sequence[
         note(str(stopped))
         return stopped.exit_code
     except KerasgenError as error:
-        print(f"kerasgen: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"kerasgen: error: {one_line(str(error))}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:  # the reader (`head`, say) has enough
         _drop_output()
@@ -71,7 +71,27 @@ def command_line(program: str, argv: Sequence[str] | None) -> str:
         if not own and (before != "--resume" or word.startswith("--")):
             kept.append(word)
         before = word
-    return " ".join([program, *map(shlex.quote, [*kept, *words[flags:]])])
+    return " ".join([program, *map(quoted, [*kept, *words[flags:]])])
+
+
+def quoted(word: str) -> str:
+    """Return an argument as a shell reads it, on one line that can be copied."""
+    if word.isprintable():
+        return shlex.quote(word)
+    plain = (char if char.isprintable() and char not in "\\'" else _octal(char) for char in word)
+    return f"$'{''.join(plain)}'"
+
+
+def _octal(char: str) -> str:
+    return "".join(f"\\{byte:03o}" for byte in char.encode("utf-8", "surrogateescape"))
+
+
+def one_line(text: str) -> str:
+    """Return a text with what would steer a terminal, or can't be seen, shown and not sent: it may be anybody's.
+
+    These are line ends, control characters, those that turn the direction of writing, and those without a width.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def harmless(report: Callable) -> Callable:
@@ -98,7 +118,7 @@ def _drop_output() -> None:
 def note(message: str, quiet: bool = False) -> None:
     """Print one line on standard error; nothing where there is none."""
     if message and not quiet:
-        print(f"kerasgen: {message}", file=sys.stderr)
+        print(f"kerasgen: {one_line(message)}", file=sys.stderr)
 
 
 def duration(seconds: float) -> str:

@@ -129,15 +129,20 @@ def locked(path: Path, work: str) -> Iterator[None]:
             file.close()
 
 
-def check_writable(folder: Path, flag: str = "--save-dir") -> None:
-    """Make a folder and try it, before long work whose result it shall hold; `flag` names another.
+def check_writable(folder: Path, flag: str = "--save-dir", longest: str = "") -> None:
+    """Make a folder and try it, before long work whose result it shall hold.
+
+    Args:
+        folder: the folder.
+        flag: names another.
+        longest: a name as long as any that will be written there, but for what makes it a temporary one.
 
     Raises:
-        FailedError: nothing can be written there.
+        FailedError: nothing can be written there, or no file of such a name.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.NamedTemporaryFile(prefix=f".{longest}-", dir=folder):
             pass
     except OSError as error:
         message = f"nothing can be written in the folder {str(folder)!r} ({reason(error)}); name another with {flag}"

@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -191,6 +191,11 @@ def _arrays(contents: Contents) -> tuple[list, list]:
 def _content_hash(content: dict[str, Any]) -> str:
     signed = {key: content[key] for key in ("vocab", "card", "known")}
     return sha256(json.dumps(signed, sort_keys=True).encode())
+
+
+def text_name(card: Mapping[str, Any]) -> str:
+    """Return what a card calls the text that was learned; in a foreign file that may be anything."""
+    return card.get("data", {}).get("name") or "a text that it does not name"
 
 
 def score_sentence(card: dict[str, Any]) -> str:

@@ -137,7 +137,7 @@ def answering(kind: Kind, settings: TaskSettings, own: OwnModel | None) -> Answe
         raise BadInputError(
             f"the model must have learned --data; {str(path)!r} learned another text of that name, not "
             f"{given!r}; leave --sample-only out to learn this one (the other is kept), or generate with "
-            f"--model {path} alone"
+            f"--model {console.quoted(str(path))} alone"
         )
     else:
         raise MissingFileError(
@@ -160,7 +160,7 @@ def as_the_model(kind: Kind[Own], settings: Own, flags: Mapping[str, Any], paren
     Raises:
         BadInputError: a flag contradicts it.
     """
-    theirs = {**parent.card.get("config", {}), **parent.blueprint.arguments, "case": Casing.of_card(parent.card).asked}
+    theirs = {**parent.blueprint.arguments, "case": Casing.of_card(parent.card).asked}
     names = [name for name, one in about(settings).items() if one.effect == "model" and name in theirs]
     found = resolve(kind.settings, None, {name: theirs[name] for name in names})
     for name in names:
@@ -187,5 +187,5 @@ def learned_text(kind: Kind, card: Mapping[str, Any], settings: TaskSettings) ->
     if corpus is None or corpus.sha256 != data.get("sha256"):
         return "", "novelty: unavailable, since the text that was learned is not on this machine"
     learned = Casing.of_card(card).fold(corpus.text)
-    why = unmeasured(learned, data["name"])
+    why = unmeasured(learned, store.text_name(card))
     return "" if why else learned, why

@@ -19,9 +19,11 @@ from kerasgen.generation.generator import Generator
 from kerasgen.models.backend import keras, tf
 from kerasgen.runs.curves import PICTURE, save_curves
 from kerasgen.tasks.task import Task
+from kerasgen.text.file_names import file_name
 from kerasgen.training.progress import Progress
 
 TEMPERATURES = (0.4, 0.7, 1.0, 1.3)  # of the samples; both commands' own are among them
+LONGEST = 180  # bytes of a corpus' name in that of a log folder; the settings there take up to 60
 PROBED = 32  # names or windows that gradients and hidden states are measured on
 
 
@@ -32,7 +34,7 @@ def run_name(task: Task, now: datetime) -> str:
         task: what is trained.
         now: when it begins.
     """
-    corpus = re.sub(r"[^\w.-]+", "-", task.corpus.name)[:60]
+    corpus = file_name(re.sub(r"[^\w.-]+", "-", task.corpus.name)[:60], LONGEST)
     return f"{corpus}_units{task.units}_lr{task.learning_rate:g}_seed{task.settings.seed}_{now:%m%d-%H%M%S}"
 
 

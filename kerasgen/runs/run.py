@@ -7,7 +7,6 @@ checkpoints. Once its model is saved, the folder goes. Importing this module imp
 import json
 import re
 import secrets
-import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,13 +71,13 @@ class Run:
     def removal(self) -> str:
         """The command that removes it."""
         save_dir = str(self.folder.parent.parent)
-        where = " " + shlex.quote(f"--save-dir={save_dir}") if save_dir != "saved_models" else ""
-        return f"{console.program('clean')} {shlex.quote(self.folder.name)}{where}"
+        where = " " + console.quoted(f"--save-dir={save_dir}") if save_dir != "saved_models" else ""
+        return f"{console.program('clean')} {console.quoted(self.folder.name)}{where}"
 
     @property
     def resumption(self) -> str:
         """The command that resumes it by its name, whatever has become of the model that it began with."""
-        command, name = self.config.get("command", "its own settings"), shlex.quote(self.folder.name)
+        command, name = self.config.get("command", "its own settings"), console.quoted(self.folder.name)
         resumed, found = re.subn(r"^(kerasgen|python -m kerasgen\.)( ?\w+)", rf"\1\2 --resume {name}", command)
         return resumed if found else f"{command}, with resume={self.folder.name!r}"
 

@@ -123,7 +123,7 @@ def destination(save_dir: str | Path, corpus: str, kind: str) -> Path:
         BadInputError: a model of another kind is in the way.
     """
     path = store.own_path(save_dir, corpus)
-    files.check_writable(path.parent)
+    files.check_writable(path.parent, longest=path.with_suffix(".previous-999.keras").name)
     if path.exists():
         store.check_kind(store.read(path), kind)
     return path

@@ -259,15 +259,13 @@ class ProseSettings(TaskSettings):
         20, "how many passes a new model takes, without --epochs", within=at_least(1), identifies=True,
         effect="new model",
     )  # fmt: skip
-    seq_len: int = setting(
-        40, "how many characters a window has", within=between(1, 4096), searchable=True, effect="model"
-    )
+    seq_len: int = setting(40, "how many characters a window has", within=between(1, 4096), searchable=True)
     stride: int | None = setting(
         None, "characters from one window to the next (default: end to end, from a new offset each pass)",
-        within=at_least(1), searchable=True, effect="model",
+        within=at_least(1), searchable=True,
     )  # fmt: skip
     target: Literal["every", "next"] = setting(
-        "every", "learn to predict at every position, or at a window's end only", searchable=True, effect="model",
+        "every", "learn to predict at every position, or at a window's end only", searchable=True,
     )  # fmt: skip
     batch_size: int = setting(128, "how many windows a step learns from", within=BATCH_SIZE, searchable=True)
     learning_rate: float = setting(

@@ -11,13 +11,14 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from kerasgen.base.console import quoted
 from kerasgen.base.errors import BadInputError, MissingFileError, nearest, reason
+from kerasgen.text.file_names import file_name
 from kerasgen.text.known import KNOWN
 
 STANDARD_INPUT = "-"
 _MOST = 256 * 1024 * 1024  # bytes of what has no size that can be looked at before: standard input, or packed
 _PACKED = b"\x1f\x8b"  # what every gzip file begins with
-_LONGEST_NAME = 100  # characters; file systems take 255 bytes
 
 
 def contents(source: str) -> list[tuple[str, bytes]]:
@@ -37,14 +38,13 @@ def contents(source: str) -> list[tuple[str, bytes]]:
 
 
 def name(sources: Sequence[str], column: str | None = None) -> str:
-    """Return what a text of these sources is called, for the names of files; nothing is read for it.
+    """Return what a text of these sources is called, also in the names of files; nothing is read for it.
 
     A file is called by its stem, a folder by its name, a pattern by what is fixed in it. A column of a table is added.
     """
-    first, more = _name(sources[0])[:_LONGEST_NAME], len(sources) - 1
-    of_column = re.sub(r"\W+", "-", column or "").strip("-") if column != "0" else ""
-    parts = [first, of_column[:_LONGEST_NAME], f"and-{more}-more" if more else ""]
-    return "-".join(filter(None, parts))
+    more = len(sources) - 1
+    of_column = (re.sub(r"\W+", "-", column).strip("-") or column) if column and column != "0" else ""
+    return file_name("-".join(filter(None, [_name(sources[0]), of_column, f"and-{more}-more" if more else ""])))
 
 
 def comes_again(sources: Sequence[str]) -> bool:
@@ -91,9 +91,9 @@ def _paths(source: str) -> list[Path]:
         return found
     if _is_pattern(source):
         raise MissingFileError(f"--data must name files; none fits the pattern {source!r}")
-    pattern = str(Path(source) / "*.md")
+    pattern = quoted(str(Path(source) / "*.md"))
     raise BadInputError(
-        f"--data must name texts; the folder {source!r} has no .txt file; a pattern takes others: --data {pattern!r}"
+        f"--data must name texts; the folder {source!r} has no .txt file; a pattern takes others: --data {pattern}"
     )
 
 

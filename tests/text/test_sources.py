@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import sys
 
 import pytest
@@ -201,10 +202,8 @@ def test_a_header_of_a_list_is_noticed(folder):
 
 def test_the_name_is_safe_and_not_too_long(folder):
     assert read("t.csv", "country").name == "t-country"
-    assert (
-        sources.name(["x" * 300 + ".txt", "b"], "../a b/é" * 20)
-        == "x" * 100 + "-" + ("a-b-é-" * 20)[:100] + "-and-1-more"
-    )
+    assert sources.name(["x.txt", "b"], "../a b/é") == "x-a-b-é-and-1-more"
+    assert re.fullmatch(r"x{100,191}-\w{8}", sources.name(["x" * 300 + ".txt", "b"], "../a b/é" * 20))
 
 
 def test_the_names_command_takes_them(folder):
