@@ -1,20 +1,17 @@
 """What a text must be: from words and regular expressions to an `Automaton`, which `interegular` makes of them."""
 
-import ctypes
 import re
-import threading
 import warnings
-from collections.abc import Callable
-from typing import TypeVar
 
 import numpy as np
 
+from kerasgen.base.deadline import within
 from kerasgen.base.errors import BadInputError
 from kerasgen.generation.automaton import Automaton
 from kerasgen.generation.sampling import Sampling
 from kerasgen.text.vocab import CharVocab
 
-Made = TypeVar("Made")
+_LONGEST = 1000  # characters of an expression; all of them are read before anything is limited
 _SECONDS = 2.0  # an expression such as `.*x.{14}` has more states than anyone can wait for
 _REPEAT = r"\{(?:\d+(?:,\d*)?|,\d*)\}"
 _OUTSIDE = re.compile(rf"\\.|\[\^?\]?|\(\?<?[=!]|(?:[*+?]|{_REPEAT})\+|{_REPEAT}|.", re.DOTALL)  # of brackets
@@ -75,9 +72,11 @@ def automaton(sampling: Sampling, vocab: CharVocab, stop: str, ignore_case: bool
         return made
 
     try:
-        return _in_time(make) if expressions else make()
+        return within(_SECONDS, make) if expressions else make()
     except TimeoutError:
-        asked = f"pattern must be one that takes less than {_SECONDS:g} s to prepare; received {sampling.pattern!r}"
+        asked = (
+            f"pattern must be one that takes less than {_SECONDS:g} s to prepare; received {sampling.pattern!r:.200}"
+        )
         raise BadInputError(f"{asked}; fewer or smaller repetitions help") from None
     except Exception as error:  # the library has no class of its own for what it does not know
         raise _refused(sampling.pattern, str(error)) from None
@@ -124,12 +123,15 @@ def _plain(pattern: str, vocab: CharVocab) -> str:
     What a match of the whole text makes redundant (``^`` before all, ``$`` behind all) is left out. Classes such as
     ``\w`` are written out, as there they would hold no letters but those of English.
     """
+    if len(pattern) > _LONGEST:
+        asked = f"pattern must have at most {_LONGEST:,} characters; received {len(pattern):,}"
+        raise BadInputError(f"{asked}: {pattern!r:.60}; leave some out")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise _refused(pattern, str(error)) from None
+    except (re.error, RecursionError, OverflowError, ValueError) as error:  # ValueError: a number of 5,000 digits
+        raise _refused(pattern, f"{error!s:.200}") from None
     pattern = re.sub(r"^(\^|\\A)", "", pattern)
     pattern = re.sub(r"(?<!\\)((?:\\\\)*)(\$|\\Z)$", r"\1", pattern)
     written, place, inside = [], 0, False
@@ -164,29 +166,3 @@ def _automaton(expression: str, vocab: CharVocab, stop: str, ignore_case: bool) 
         following[place] = [places[after[key]] if key in after else 0 for key in keys]
     accepts = np.array([False, *(state in fsm.finals for state in places)])
     return Automaton(following, accepts, places[fsm.initial]).smallest()
-
-
-def _in_time(work: Callable[[], Made]) -> Made:
-    """Do work of pure Python in a thread, and stop it where it takes too long.
-
-    Raises:
-        TimeoutError: it did.
-    """
-    made: list[Made] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            made.append(work())
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(_SECONDS)
-    if thread.is_alive():  # a thread can be stopped in no other way than by an exception in it
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(TimeoutError))
-        thread.join()
-    if errors:
-        raise errors[0]
-    return made[0]

@@ -1,17 +1,20 @@
 """The known corpora: where they lie, and how they are downloaded and verified."""
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from kerasgen.base.deadline import within
 from kerasgen.base.errors import FailedError, KerasgenError, MissingFileError, reason
 from kerasgen.base.files import checkout, sha256, whole
 
 _RAW = "https://raw.githubusercontent.com"
 _LARGEST = 16 * 1024 * 1024  # bytes that are downloaded at the most; the known corpora have less than 100,000
 _REDIRECTS = 5
+_SECONDS = 60.0  # that a corpus may take to come, whatever mirrors and servers do on the way
 _WRONG = "the file there has the wrong sha256"
 
 
@@ -64,9 +67,10 @@ def fetch(name: str) -> tuple[bytes, str]:
         return content, ""
     mirror, remote = _mirror()
     cached = cache_folder() / corpus.file
+    deadline = time.monotonic() + _SECONDS
     for url in [f"{mirror}/{corpus.file}"] * remote + [corpus.url]:
         try:
-            content = _download(url, corpus.sha256)
+            content = _in_time(url, corpus.sha256, deadline)
         except FailedError as error:
             failures.append(str(error))
             continue
@@ -100,19 +104,50 @@ def local(corpus: KnownCorpus) -> tuple[bytes, list[str]]:
     return b"", failures
 
 
+def _in_time(url: str, known_hash: str, deadline: float) -> bytes:
+    """Download until a `time.monotonic`: a server that sends a byte a second is never too slow for the library."""
+    try:
+        return within(max(0.0, deadline - time.monotonic()), lambda: _download(url, known_hash))
+    except TimeoutError:
+        raise FailedError(f"{_host(url)}: not all came within {_SECONDS:.0f} s") from None
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]  # without a password
+
+
+def _checked(url: str, secure: bool, redirected: bool) -> bool:
+    """Tell whether an address is one of https, once it is known to be one that may be asked.
+
+    Args:
+        url: the address.
+        secure: whether the one before it was one of https.
+        redirected: whether a server named it: two libraries may read such a one as two hosts.
+
+    Raises:
+        FailedError: it may not.
+    """
+    from urllib3.util import parse_url
+
+    parts = urlsplit(url)
+    odd = not url.isprintable() or set(url) & set("\\ ") or redirected and "@" in parts.netloc
+    if odd or parse_url(url).host not in (parts.hostname, f"[{parts.hostname}]"):
+        raise FailedError(f"{parts.scheme}://{_host(url)}: an address that is read in more than one way is not asked")
+    loopback = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if parts.scheme != "https" and (secure or not loopback):
+        raise FailedError(f"{parts.scheme}://{_host(url)}: only https addresses are downloaded from")
+    return parts.scheme == "https"
+
+
 def _download(url: str, known_hash: str) -> bytes:
     """Return the verified bytes behind an address; before they are verified, they are nowhere but in memory."""
     import requests
 
     host, secure = "its address", False
     try:
-        for _ in range(_REDIRECTS + 1):
-            parts = urlsplit(url)
-            host = parts.netloc.rpartition("@")[2]  # without a password
-            loopback = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
-            if parts.scheme != "https" and (secure or not loopback):
-                raise FailedError(f"{parts.scheme}://{host}: only https addresses are downloaded from")
-            secure = parts.scheme == "https"
+        for number in range(_REDIRECTS + 1):
+            host = _host(url)
+            secure = _checked(url, secure, number > 0)
             plain = {"Accept-Encoding": "identity"}
             with requests.get(url, headers=plain, timeout=20, stream=True, allow_redirects=False) as answer:
                 answer.raise_for_status()

@@ -113,7 +113,8 @@ def test_it_knows_of_which_lengths_there_are_texts(fewest, most, pattern, can):
         ("a(", "missing )"), ("*a", "nothing to repeat"), (r"(a)\1", "references"), ("a^b", "'^'"), ("a$|b", "'$'"),
         (r"\bfoo", r"\b"), ("(?=a)b", "'(?='"), ("(?!a).*", "'(?!'"), ("b(?<=a)", "'(?<='"), ("a*+a", "'*+'"),
         ("(?x)a b", "Flag x"), ("(?P<n>a)(?P=n)", "references"), ("a{1,99999999999}", "too large"), (r"\p{L}", "bad"),
-        ("(" * 500 + "a" + ")" * 500, ""),
+        ("(" * 400 + "a" + ")" * 400, ""),
+        ("a{" + "9" * 900 + "}", "too large"),
     ],
 )  # fmt: skip
 def test_what_is_no_regular_expression_of_a_whole_text_is_refused(pattern, why):
@@ -129,6 +130,11 @@ def test_an_expression_that_explodes_is_stopped(pattern, monkeypatch):
     with pytest.raises(BadInputError, match=r"^pattern must be one that takes less than 0.2 s to prepare; [^\n]*$"):
         automaton(Sampling(pattern=pattern), LATIN, "\n")
     assert time.monotonic() - began < 20
+
+
+def test_an_expression_of_any_length_is_not_even_read():
+    with pytest.raises(BadInputError, match="at most 1,000 characters; received 5,003: 'a{9"):
+        automaton(Sampling(pattern="a{" + "9" * 5000 + "}"), LATIN, "\n")
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,15 @@
 import contextlib
 import gzip
 import http.server
+import itertools
 import os
 import socket
+import socketserver
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -169,6 +172,14 @@ FAILURES = {
     "file://: only https": redirect("file:///etc/passwd"),
     "ftp://mirror.invalid: only https": redirect("ftp://mirror.invalid/dinos.txt"),
     "more than 5 redirects": redirect("/home/dinos.txt"),
+    "read in more than one way": redirect("http://127.0.0.2:80\\@127.0.0.1/dinos.txt"),
+    "127.0.0.1: an address that": redirect("http://127.0.0.2@127.0.0.1/dinos.txt"),
+}
+DRIPS = {
+    "body": [b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n", b"x"],
+    "header": [b"HTTP/1.1 200 OK\r\nX: ", b"x"],
+    "continue": [b"HTTP/1.1 100 Continue\r\n\r\n"],
+    "silence": [b""],
 }
 
 
@@ -180,6 +191,40 @@ def test_a_failed_download_of_a_named_corpus_is_one_clear_line(home, server, wor
     assert "'dinos' can't be had" in str(caught.value) and "\n" not in str(caught.value)
     assert server.asked == ["/home/dinos.txt"] * (6 if "redirects" in words else 1)
     assert left(home) == []
+
+
+@pytest.mark.parametrize("what", DRIPS)
+def test_a_server_that_never_ends_is_left_in_time(home, monkeypatch, what):
+    monkeypatch.setattr(known, "_SECONDS", 1.0)
+    done, threads = threading.Event(), threading.active_count()
+
+    class Drip(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(4096)
+            with contextlib.suppress(OSError):
+                for piece in itertools.chain(DRIPS[what], itertools.repeat(DRIPS[what][-1])):
+                    if done.wait(0.05):
+                        return
+                    self.request.sendall(piece)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Drip) as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        corpus = known.KnownCorpus(f"http://127.0.0.1:{running.server_address[1]}/x", "", "data/genera.txt")
+        monkeypatch.setattr(known, "KNOWN", {"dinos": corpus})
+        monkeypatch.setattr(corpora, "KNOWN", known.KNOWN)
+        began = time.monotonic()
+        with pytest.raises(FailedError, match="not all came within 1 s"):
+            corpora.read("dinos", default="dinos")
+        assert time.monotonic() - began < 4
+        done.set()
+        running.shutdown()
+        thread.join()
+    for _ in range(100):  # the thread that waited has ended, too
+        if threading.active_count() <= threads:
+            break
+        time.sleep(0.1)
+    assert threading.active_count() <= threads
 
 
 @pytest.mark.parametrize("words", FAILURES)
