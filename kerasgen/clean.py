@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import re
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from kerasgen.base import console
+from kerasgen.base import console, files
 from kerasgen.base.errors import BadInputError, FailedError
 from kerasgen.runs import run as runs
 
@@ -90,9 +89,8 @@ def find(save_dir: str, log_dir: str) -> list[Item]:
         steps = run.config.get("settings", {}).get("steps")
         about = f"step {run.step:,}" + (f" of {steps:,}" if steps else "") + ", diverged" * bool(run.diverged)
         found.append(_item("run", run.folder, about))
-    folders = sorted(path for path in Path(log_dir).glob("*") if path.is_dir() and not path.is_symlink())
-    found += [_item("log", path, "") for path in folders if any(path.glob("*/events.out.tfevents.*"))]
-    return found
+    marks = sorted(Path(log_dir).glob(f"*/{runs.LOG_MARK}"))
+    return found + [_item("log", mark.parent, "") for mark in marks if not mark.parent.is_symlink()]
 
 
 def choose(items: list[Item], wanted: argparse.Namespace) -> list[Item]:
@@ -129,20 +127,20 @@ def confirmed(count: int) -> bool:
 
 
 def remove(item: Item, save_dir: str) -> None:
-    """Remove an item, unless a process is training it."""
+    """Remove an item, unless a process is training it; files that are not kerasgen's stay."""
     try:
         with contextlib.ExitStack() as stack:
             for run in runs.unfinished(save_dir):
                 mine = run.folder == item.path if item.kind == "run" else _same(run.config.get("logs"), item.path)
                 if mine:
                     stack.enter_context(runs.lock(save_dir, run.corpus))
-            shutil.rmtree(item.path)
+            left = files.remove_known(item.path, runs.FILES if item.kind == "run" else runs.LOG_FILES)
     except FailedError as error:
         console.note(f"{item.path} stays: {error}")
     except OSError as error:
         raise FailedError(f"{item.path} can't be removed: {error.strerror}") from error
     else:
-        print(f"removed {item.path}")
+        print(f"removed {item.path}{': all but ' + ', '.join(path.name for path in left) if left else ''}")
 
 
 def _same(logs: str | None, path: Path) -> bool:

@@ -27,6 +27,7 @@ def home(tmp_path, monkeypatch):
     (tmp_path / "saved_models" / "my-old.keras").write_text("a model")
     (tmp_path / "logs" / "old_units64" / "train").mkdir(parents=True)
     (tmp_path / "logs" / "old_units64" / "train" / "events.out.tfevents.1").write_text("")
+    (tmp_path / "logs" / "old_units64" / ".kerasgen-log").touch()
     (tmp_path / "logs" / "mine").mkdir()
     return tmp_path
 
@@ -63,6 +64,24 @@ def test_what_was_asked_for_goes_and_models_stay(home, capsys, flags, left):
     code, out, err = run(capsys, *flags, "--yes")
     assert (code, err) == (0, "") and names(home) == left
     assert (home / "saved_models" / "my-old.keras").read_text() == "a model"
+
+
+def test_folders_of_somebody_else_stay_wherever_it_looks(home, capsys):
+    for folder in ("logs/theirs/tb", "saved_models/runs/holidays-20260801", "saved_models/runs/old-00000000/kept"):
+        (home / folder).mkdir(parents=True)
+        (home / folder / "events.out.tfevents.1").write_text("precious")
+    (home / "logs" / "old_units64" / "notes.txt").write_text("precious")
+    (home / "logs" / "old_units64" / "train" / "more").symlink_to(home / "logs" / "theirs")
+    code, out, err = run(capsys, "--all", "--yes")
+    assert (code, err) == (0, "")
+    assert "removed logs/old_units64: all but notes.txt, train" in out
+    assert (
+        "removed saved_models/runs/old-00000000: all but kept" in out and "holidays" not in out and "theirs" not in out
+    )
+    assert len([path for path in home.rglob("events.out.tfevents.1") if path.read_text() == "precious"]) == 3
+    assert (home / "logs" / "old_units64" / "notes.txt").exists() and not list(home.rglob("*.checkpoint"))
+    assert run(capsys, "--log-dir", ".", "--save-dir", "logs", "--all", "--yes")[0] == 0
+    assert len(list(home.rglob("events.out.tfevents.1"))) == 3
 
 
 def test_a_run_that_is_being_trained_stays(home, capsys):

@@ -5,7 +5,7 @@ import glob
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kerasgen.base.errors import FailedError, reason
@@ -78,6 +78,37 @@ def remove_leftovers(path: Path) -> None:
     for leftover in path.parent.glob(f".{glob.escape(path.stem)}-{'?' * 8}{glob.escape(path.suffix)}"):
         with contextlib.suppress(OSError):
             leftover.unlink()
+
+
+def remove_known(folder: Path, patterns: Sequence[str]) -> list[Path]:
+    """Remove the files of a folder that match a pattern, the temporary ones of `whole` among them, then empty folders.
+
+    Args:
+        folder: a link is not followed.
+        patterns: of paths below it, such as ``"train/events.out.*"``.
+
+    Returns:
+        What is left: files that nobody said are ours.
+
+    Raises:
+        OSError: something can't be removed.
+    """
+    if folder.is_symlink():
+        return [folder]
+    for pattern in patterns:
+        place, _, name = pattern.rpartition("/")
+        stem, dot, suffix = name.rpartition(".")
+        for one in (pattern, f"{place}/.{stem}-????????{dot}{suffix}".lstrip("/")):
+            for path in folder.glob(one):
+                if path.is_file() and not any((folder / up).is_symlink() for up in path.relative_to(folder).parents):
+                    path.unlink()
+    for inside in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
+        with contextlib.suppress(OSError):  # not empty
+            inside.rmdir()
+    left = sorted(folder.iterdir())
+    if not left:
+        folder.rmdir()
+    return left
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # `kerasgen clean` does without
 
 KEPT = 2  # where the newest is damaged, the one before it is there
 _SUFFIX = ".checkpoint"
+PATTERN = f"*{_SUFFIX}"
 Shapes = dict[str, tuple[str, Sequence[int | None]]]  # name: dtype and shape; a length of None may be any
 
 
@@ -57,7 +58,7 @@ def write(folder: Path, step: int, arrays: dict[str, "np.ndarray"], facts: dict[
 
 def stored(folder: Path) -> list[Path]:
     """Return the checkpoints of a folder, the newest first."""
-    return sorted((path for path in folder.glob(f"*{_SUFFIX}") if path.stem.isdecimal()), key=step_of, reverse=True)
+    return sorted((path for path in folder.glob(PATTERN) if path.stem.isdecimal()), key=step_of, reverse=True)
 
 
 def step_of(path: Path) -> int:

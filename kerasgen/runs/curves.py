@@ -9,8 +9,6 @@ from pathlib import Path
 from kerasgen.base.figures import BLUE, GREY, ORANGE, save_figure
 from kerasgen.tasks.task import Task
 
-PICTURE = "curves.png"
-
 
 def curves(history: Sequence[dict[str, float]], task: Task):
     """Draw how the loss fell, as a `matplotlib.figure.Figure`.

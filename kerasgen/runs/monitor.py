@@ -17,7 +17,8 @@ from kerasgen.base import markdown
 from kerasgen.base.figures import say
 from kerasgen.generation.generator import Generator
 from kerasgen.models.backend import keras, tf
-from kerasgen.runs.curves import PICTURE, save_curves
+from kerasgen.runs import run as runs
+from kerasgen.runs.curves import save_curves
 from kerasgen.tasks.task import Task
 from kerasgen.text.file_names import file_name
 from kerasgen.training.progress import Progress
@@ -39,7 +40,7 @@ def run_name(task: Task, now: datetime) -> str:
 
 
 def run_folder(log_dir: str | Path, task: Task, now: datetime | None = None) -> Path:
-    """Make the folder of a new run; a name that is taken gets a number.
+    """Make the folder of a new run, with the mark of a log of ours; a name that is taken gets a number.
 
     Where it can't be made, its path is returned all the same, and the `Monitor` says what is wrong.
     """
@@ -48,6 +49,7 @@ def run_folder(log_dir: str | Path, task: Task, now: datetime | None = None) -> 
         folder = Path(log_dir) / (name if number == 1 else f"{name}-{number}")
         try:
             folder.mkdir(parents=True)
+            (folder / runs.LOG_MARK).touch()
         except FileExistsError:
             continue
         except OSError:
@@ -152,7 +154,7 @@ class Monitor(keras.callbacks.Callback):
         while self._writers:
             self._writers.popitem()[1].close()
         if self.history:
-            save_curves(self.folder / PICTURE, self.history, self.task)
+            save_curves(self.folder / runs.PICTURE, self.history, self.task)
 
     def _step(self) -> int:
         return int(self.model.optimizer.iterations)

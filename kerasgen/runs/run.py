@@ -4,10 +4,10 @@ An unfinished run lies in ``<save-dir>/runs/<corpus>-<hash of its settings and t
 checkpoints. Once its model is saved, the folder goes. Importing this module imports no TensorFlow.
 """
 
+import contextlib
 import json
 import re
 import secrets
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,10 @@ if TYPE_CHECKING:  # it imports NumPy, which --help does not wait for
 CONFIG = "config.json"
 MODEL = "model.keras"  # what the training began with: vocabulary, card and the shape of the model
 DIVERGED = "diverged.txt"
+FILES = (CONFIG, MODEL, DIVERGED, checkpoints.PATTERN)  # of a run
+PICTURE = "curves.png"
+LOG_MARK = ".kerasgen-log"  # in every folder of logs that kerasgen made: it removes no other
+LOG_FILES = (*(f"{part}/events.out.tfevents.*" for part in ("train", "validation", "ngrams")), PICTURE, LOG_MARK)
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,9 @@ class Run:
         return resumed if found else f"{command}, with resume={self.folder.name!r}"
 
     def remove(self) -> None:
-        """Remove it; what can't be removed stays, and does no harm."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove it; what can't be removed stays, and does no harm, and so does what somebody else put there."""
+        with contextlib.suppress(OSError):
+            files.remove_known(self.folder, FILES)
 
 
 def home(save_dir: str | Path) -> Path:
@@ -106,7 +111,8 @@ def named(name: str, save_dir: str | Path) -> Run | None:
 
 def unfinished(save_dir: str | Path) -> list[Run]:
     """Return all unfinished runs, the last written first."""
-    found = [path for path in home(save_dir).glob("*-????????") if path.is_dir()]
+    folders = home(save_dir).glob("*-????????")
+    found = [path for path in folders if (path / CONFIG).is_file() or checkpoints.stored(path)]
     return [Run(path, _config(path)) for path in sorted(found, key=_written, reverse=True)]
 
 

@@ -5,6 +5,7 @@ import html
 import math
 import re
 import resource
+import shutil
 import struct
 import warnings
 from datetime import datetime
@@ -15,9 +16,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util import tensor_util
 
 from kerasgen.base import markdown
+from kerasgen.base.files import remove_known
 from kerasgen.models.backend import keras, tf
 from kerasgen.runs import monitor
-from kerasgen.runs.curves import PICTURE, curves, save_curves
+from kerasgen.runs.curves import curves, save_curves
+from kerasgen.runs.run import LOG_FILES, PICTURE
 from kerasgen.tasks.names import SHOWN
 from kerasgen.tasks.prose import LENGTH
 from kerasgen.tasks.registry import make_task
@@ -343,7 +346,13 @@ def test_the_picture_is_saved_after_training(run):
     picture = (run[0].folder / PICTURE).read_bytes()
     assert picture[:8] == b"\x89PNG\r\n\x1a\n"
     assert struct.unpack(">II", picture[16:24]) == (1200, 675)
-    assert [path.name for path in run[0].folder.glob(".*")] == []
+    assert [path.name for path in run[0].folder.glob(".curves*")] == []
+
+
+def test_all_that_it_writes_is_known_to_be_ours(run, tmp_path):
+    folder = monitor.run_folder(tmp_path, names_task())  # which marks it
+    shutil.copytree(run[0].folder, folder, dirs_exist_ok=True)
+    assert remove_known(folder, LOG_FILES) == [] and not folder.exists()
 
 
 def test_a_text_of_any_name_can_be_drawn(tmp_path, capsys):
