@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -43,7 +42,7 @@ examples:
   %(prog)s dino --chief                          in parallel: the chief chooses the trials ...
   %(prog)s dino --worker a                       ... and each worker trains some of them
 
-The chief waits for a worker that was killed: start one with the same ID again, and it trains that trial anew."""
+A trial of a worker that has died goes to another one, after a minute without a sign of it."""
 
 
 def main(argv: Sequence[str] | None = None, trainer: Callable[["Task"], Any] | None = None) -> None:
@@ -147,20 +146,24 @@ def winner_settings(task: "Task", best: Row) -> TaskSettings:
 def about_winner(kind: Kind, settings: TuneSettings, ranking: list[Row], folder: Path) -> str:
     """Return the comment that says which sweep a configuration won."""
     best, done, command = ranking[0], sum(row.status == "done" for row in ranking), console.program("tune")
+    name = "".join(char if char.isprintable() else "?" for char in folder.name)  # TOML allows no other in a comment
     return (
         f"# The best of {done} trials of `{command} {kind.command} --tuner {settings.tuner}`, the sweep\n"
-        f"# {folder.name}: {best.bits_per_char:.4f} bits/char (validation) after the best of {best.epochs} passes."
+        f"# {name}: {best.bits_per_char:.4f} bits/char (validation) after the best of {best.epochs} passes."
     )
 
 
 def write_config(path: Path, winner: TaskSettings, space: list[Parameter], about: str) -> None:
     """Write settings as a commented difference from the defaults, for the command's ``--config``."""
+    import tomlkit
+
     searched = {parameter.name: f"searched {parameter}" for parameter in space}
     comments = {**searched, winner.passes_key: "passes over the text"}
     plain, told = type(winner)(), {*card_of(winner), *comments}
     found = {one.name: getattr(winner, one.name) for one in dataclasses.fields(winner) if one.name in told}
     found = {key: value for key, value in found.items() if key in comments or value != getattr(plain, key)}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in found.items()]
+    found = {key: value for key, value in found.items() if value is not None}  # TOML has no word for it
+    lines = [f"{key} = {tomlkit.item(value).as_string()}" for key, value in found.items()]
     width = max(map(len, lines))
     notes = [comments.get(key, "as the trials had it") for key in found]
     body = [f"{line.ljust(width)}  # {note}" for line, note in zip(lines, notes, strict=True)]

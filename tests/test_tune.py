@@ -13,7 +13,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -371,14 +373,91 @@ def test_bayesian_goes_where_it_expects_the_best(folder, pretend):
     assert rates[3] < min(rates[:3])  # those are random
 
 
-def test_a_worker_that_comes_back_gets_its_trial_again(tmp_path):
+def make_oracle(folder, trials=3):
     from kerasgen.tuning import oracles
 
-    oracle = oracles.make([Parameter("units", (3, 4, 5))], TuneSettings(max_trials=3), "towns")
-    oracle._set_project_dir(tmp_path, "towns")
-    oracle.deadline, oracle.board = time.monotonic() + 100, SimpleNamespace(begin=lambda trial: None)
+    oracle = oracles.make([Parameter("units", (3, 4, 5))], TuneSettings(max_trials=trials), "towns")
+    oracle._set_project_dir(folder, "towns")
+    oracle.deadline, oracle.verbose = time.monotonic() + 100, 0
+    oracle.board = SimpleNamespace(begin=lambda trial: None, end=lambda trial: None)
+    oracle.logs = SimpleNamespace(write=lambda trial: None)
+    return oracle
+
+
+def end(oracle, trial):
+    oracle.update_trial(trial.trial_id, {"val_bits_per_char": 2.0})
+    trial.status = "COMPLETED"
+    oracle.end_trial(trial)
+
+
+def test_a_worker_that_comes_back_gets_its_trial_again(tmp_path, capsys):
+    oracle = make_oracle(tmp_path)
     first, other = oracle.create_trial("a"), oracle.create_trial("b")
     assert oracle.create_trial("a").trial_id == first.trial_id != other.trial_id
+    assert "worker a was started anew; trial 1 will be trained anew" in capsys.readouterr().err
+
+
+def test_a_trial_that_kills_its_process_twice_has_failed(tmp_path):
+    names = []
+    for _ in range(3):  # each is a process that is killed in its trial
+        oracle = make_oracle(tmp_path)
+        if names:
+            oracle.reload()
+        names.append(oracle.create_trial("tuner0").trial_id)
+    assert names == ["0", "0", "1"] and oracle.end_order == ["0"]
+    failed = oracle.trials["0"]
+    assert (failed.status, failed.message) == ("FAILED", "its process died 2 times within it")
+    oracle.release("tuner0")  # Ctrl-C is no death, however often
+    for _ in range(3):
+        oracle = make_oracle(tmp_path)
+        oracle.reload()
+        assert oracle.create_trial("tuner0").trial_id == "1"
+        oracle.release("tuner0")
+
+
+def test_a_chief_hands_on_the_trial_of_a_worker_that_is_silent(tmp_path, monkeypatch, capsys):
+    import grpc
+    from keras_tuner.src import protos
+    from keras_tuner.src.engine.trial import Trial
+
+    from kerasgen.tuning import workers
+
+    monkeypatch.setattr(workers, "PATIENCE", 1.0)
+    monkeypatch.setattr(workers, "BEAT", 0.2)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    oracle = make_oracle(tmp_path, trials=1)
+    chief = threading.Thread(target=workers.serve, args=(oracle, address), daemon=True)
+    chief.start()
+    with grpc.insecure_channel(address) as channel:
+        ask = protos.get_service_grpc().OracleStub(channel).CreateTrial
+
+        def create(worker):
+            return ask(protos.get_service().CreateTrialRequest(tuner_id=worker), wait_for_ready=True, timeout=20).trial
+
+        with workers._beating(channel, "b"):
+            assert create("a").trial_id == "0"
+            assert Trial.from_proto(create("b")).status == "IDLE"
+            time.sleep(2)  # a says nothing meanwhile, and b that it is there
+            assert list(oracle.ongoing_trials) == []
+            assert create("b").trial_id == "0"
+            time.sleep(2)
+            assert list(oracle.ongoing_trials) == ["b"]
+        end(oracle, oracle.trials["0"])
+        end(oracle, oracle.trials["0"])  # a's, which was only slow
+        create("b")  # is told that all is done
+    chief.join(10)
+    assert not chief.is_alive() and oracle.end_order == ["0"]
+    assert "worker a was not heard of for 1 s; trial 1 will be trained anew" in capsys.readouterr().err
+
+
+def test_a_configuration_is_valid_whatever_is_in_it(tmp_path):
+    settings = NamesSettings(clipvalue=float("inf"), learning_rate=1e-5)
+    about = tune.about_winner(KINDS[0], TuneSettings(), [ranking.Row(1, 2.0, 1, {}, "done")], tmp_path / "a\nb = 1")
+    tune.write_config(tmp_path / "best.toml", settings, [], about)
+    found = tomllib.loads((tmp_path / "best.toml").read_text(encoding="utf-8"))
+    assert found["clipvalue"] == float("inf") and found["learning_rate"] == 1e-5 and "b" not in found
 
 
 def test_a_sweep_of_prose(folder):
@@ -411,7 +490,8 @@ def test_a_killed_sweep_goes_on_and_ends_as_if_nothing_had_been(finished, folder
     assert rows_of(folder) == rows_of(finished[0])
 
 
-def test_a_chief_and_two_workers_make_every_trial_once(finished, folder):
+def test_a_chief_and_two_workers_make_every_trial_once(finished, folder, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody listens there
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"

@@ -4,11 +4,13 @@ A board shows the trials: ``begin(trial)`` and ``end(trial)`` tell it of one. Lo
 ``write(trial)``.
 """
 
+import contextlib
 import json
 import math
 import shutil
 import time
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from keras_tuner.src.engine.trial import Trial  # isort: skip
 OBJECTIVE = "val_bits_per_char"
 SWEEP, REASON = "kerasgen/sweep", "kerasgen/reason"  # sent among a trial's values, as its own message is not
 PUT_BACK = "the time is over"
+MOST_DEATHS = 2  # of processes that trained a trial, after which it has failed
 
 
 class _Durable(keras_tuner.Oracle):
@@ -40,13 +43,24 @@ class _Durable(keras_tuner.Oracle):
     board: Any
     logs: Any
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.starts: Counter[str] = Counter()  # how often a process has begun a trial and not ended it
+
     @keras_tuner.synchronized
     def create_trial(self, tuner_id):
         if time.monotonic() > self.deadline:
             self.tuner_ids.discard(tuner_id)
             return Trial(self.get_space(), trial_id="", status="STOPPED")
+        if tuner_id in self.ongoing_trials:  # a worker of that ID has died, and is there again
+            self.release(tuner_id, "started anew")
         trial = super().create_trial(tuner_id)
+        if trial.status == "STOPPED" and self.ongoing_trials:  # one of them may still come back to be trained by others
+            self.tuner_ids.add(tuner_id)
+            trial.status = "IDLE"
         if trial.status == "RUNNING":
+            self.starts[trial.trial_id] += 1
+            self.save()
             self.board.begin(trial)
         elif trial.status == "IDLE":
             time.sleep(0.1)  # the loop asks again at once
@@ -55,17 +69,54 @@ class _Durable(keras_tuner.Oracle):
     @keras_tuner.synchronized
     def end_trial(self, trial):
         why, kept = trial.hyperparameters.values.pop(REASON, None), self.trials[trial.trial_id]
+        if trial.trial_id in self.end_order:  # by another, who got it as this one was taken for lost
+            return
         if why == PUT_BACK:
             for tuner_id in [key for key, value in self.ongoing_trials.items() if value is kept]:
-                del self.ongoing_trials[tuner_id]
-                self.tuner_ids.discard(tuner_id)
-            self._retry_queue.append(trial.trial_id)
-            self.save()
+                self.release(tuner_id)
         else:
+            with contextlib.suppress(ValueError):  # where it was taken for lost
+                self._retry_queue.remove(trial.trial_id)
             trial.message, trial.hyperparameters = why, kept.hyperparameters  # a message rounds numbers
             super().end_trial(trial)
             self.logs.write(kept)
         self.board.end(kept)
+
+    @keras_tuner.synchronized
+    def release(self, tuner_id, died=""):
+        """Take the trial of a worker back, so that another one gets it.
+
+        Args:
+            tuner_id: the worker's ID.
+            died: what became of the worker; nothing where it ended well.
+        """
+        self.tuner_ids.discard(tuner_id)
+        trial = self.ongoing_trials.pop(tuner_id, None)
+        if trial is None:
+            return
+        if died:
+            console.note(f"worker {tuner_id} was {died}; trial {int(trial.trial_id) + 1} will be trained anew")
+        else:
+            self.starts[trial.trial_id] -= 1
+        self._retry_queue.append(trial.trial_id)
+        self._give_up()
+        self.save()
+
+    def _give_up(self):
+        """Count as failed what has ended too many processes."""
+        for trial_id in [one for one in self._retry_queue if self.starts[one] >= MOST_DEATHS]:
+            self._retry_queue.remove(trial_id)
+            trial = self.trials[trial_id]
+            trial.status, trial.message = "FAILED", f"its process died {self.starts[trial_id]} times within it"
+            self.end_order.append(trial_id)
+            self._save_trial(trial)
+
+    def get_state(self):
+        return {**super().get_state(), "starts": self.starts}
+
+    def set_state(self, state):
+        super().set_state(state)
+        self.starts = Counter(state.get("starts", {}))  # sweeps of the first release have none
 
     def reload(self):
         super().reload()
@@ -77,6 +128,7 @@ class _Durable(keras_tuner.Oracle):
         self._retry_queue = [name for name in reversed(self.start_order) if name not in self.end_order]
         for name in self._retry_queue:
             self.trials[name].metrics = MetricsTracker()
+        self._give_up()
 
 
 class _Random(_Durable, keras_tuner.oracles.RandomSearchOracle):

@@ -12,7 +12,6 @@ import os
 import statistics
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from kerasgen.base.errors import BadInputError, FailedError, KerasgenError, reas
 from kerasgen.models.backend import keras
 from kerasgen.tasks.task import Task
 from kerasgen.training import fit as training
-from kerasgen.tuning import oracles
+from kerasgen.tuning import oracles, workers
 from kerasgen.tuning.logs import TrialLogs
 from kerasgen.tuning.oracles import OBJECTIVE, PUT_BACK, REASON, SWEEP
 from kerasgen.tuning.ranking import Row, epochs_of, rank
@@ -32,10 +31,6 @@ from kerasgen.tuning.settings import TuneSettings, seconds
 from kerasgen.tuning.space import Parameter
 
 import keras_tuner  # isort: skip  (after the backend is set)
-from keras_tuner.src import protos  # isort: skip  (these have no public name)
-from keras_tuner.src.distribute import oracle_chief, oracle_client  # isort: skip
-
-PATIENCE = 60  # seconds that a worker waits for its chief
 
 
 class OutOfTime(Exception):
@@ -228,46 +223,16 @@ def search(trainer: Trainer, space: Sequence[Parameter], settings: TuneSettings,
         with board:
             if settings.chief:
                 tuner.save()
-                _serve(oracle, settings.oracle_address)
+                workers.serve(oracle, settings.oracle_address)
                 tuner.save()
             elif settings.worker:
-                _work(tuner, settings.oracle_address)
+                workers.work(tuner, settings.oracle_address, settings.worker)
             else:
                 tuner.search()
     except OutOfTime:
         pass
+    except KeyboardInterrupt:  # this process ends well: its trial is not to blame
+        for tuner_id in list(oracle.ongoing_trials):
+            oracle.release(tuner_id)
+        raise
     return [] if settings.worker else rank(oracle.trials.values(), space, settings.epochs)
-
-
-def _serve(oracle, address: str) -> None:
-    """Answer the workers until every trial is made; keras-tuner's own loop shares its port and ends 20 s later."""
-    import grpc
-
-    server = grpc.server(ThreadPoolExecutor(max_workers=1), options=[("grpc.so_reuseport", 0)])
-    servicer = oracle_chief.OracleServicer(oracle)
-    protos.get_service_grpc().add_OracleServicer_to_server(servicer, server)
-    try:
-        bound = server.add_insecure_port(address)
-    except RuntimeError:
-        bound = 0
-    if not bound:
-        raise FailedError(f"the chief can't listen at --oracle-address {address}; name another that is free")
-    server.start()
-    console.note(f"the chief listens at {address}; start workers with --worker ID and the same other flags")
-    while not (servicer.stop_triggered and oracle_chief.exit_chief(oracle)):
-        if time.monotonic() > oracle.deadline and not oracle.ongoing_trials:
-            break
-        time.sleep(0.1)
-    server.stop(grace=1).wait()
-
-
-def _work(tuner: _Tuner, address: str) -> None:
-    """Train trials for a chief until it has no more."""
-    import grpc
-
-    oracle_client.TIMEOUT = PATIENCE
-    try:
-        grpc.channel_ready_future(grpc.insecure_channel(address)).result(timeout=PATIENCE)
-        tuner.search()
-    except (grpc.RpcError, grpc.FutureTimeoutError) as error:
-        raise FailedError(f"no chief answers at {address}; start one with --chief, or see how it ended") from error
