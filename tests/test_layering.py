@@ -43,6 +43,7 @@ HEAVY = {
     "kerasgen.tuning.logs",
     "kerasgen.tuning.oracles",
     "kerasgen.tuning.trials",
+    "kerasgen.tuning.workers",
 }
 # The places that ask what kind a model is of; the kinds that `clean` asks for are those of files.
 FILE = {"kerasgen.modelfile.blueprint", "kerasgen.modelfile.store", "kerasgen.modelfile.loader"}
