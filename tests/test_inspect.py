@@ -39,7 +39,7 @@ def test_it_tells_what_a_file_holds(run):
     assert told["file"] == f"{SHIPPED}, {SHIPPED.stat().st_size:,} bytes"
     assert told["intact"].startswith("yes")
     assert told["kind"] == "names" and told["parameters"] == "7,643"
-    assert told["written by"].startswith(f"kerasgen {kerasgen.__version__} in format 1 (keras 3.")
+    assert told["written by"].startswith(f"kerasgen {kerasgen.__version__} in format 2 (keras 3.")
     assert told["vocabulary"] == r"27 characters: '\nabcdefghijklmnopqrstuvwxyz'"
     assert "dinos" in told["learned from"] and "1,536 names" in told["learned from"]
     assert "1,524 known by their hashes" in told["learned from"]
@@ -82,7 +82,7 @@ def test_for_programs_it_tells_everything_as_json(run):
     assert (told["kind"], told["parameters"], told["known"]) == ("names", 7643, 1524)
     assert told["members"]["model.weights.h5"] == 47_580
     assert told["card"]["scores"]["part"] == "held out"
-    assert set(told["checksums"]) == {"config.json", "model.weights.h5", "content"}
+    assert set(told["checksums"]) == {"config.json", "model.weights.h5", "model.safetensors", "content"}
     code, out, _ = run("--json")
     assert [entry["kind"] for entry in json.loads(out)] == ["names", "prose"]
 
@@ -94,6 +94,32 @@ def test_infinity_is_json_that_every_program_reads(run, tmp_path):
     assert code == 0 and json.loads(out, parse_constant=pytest.fail)["card"]["config"]["clipvalue"] == "Infinity"
 
 
+def test_it_upgrades_files_where_they_are(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b c"):
+        (tmp_path / f"{name}.keras").write_bytes(hostile.OLD_NAMES.read_bytes())
+    code, out, err = run("a.keras")
+    assert code == 0 and "in format 1" in rows(out)["written by"]
+    assert err == (
+        "kerasgen: a.keras is of format 1, which loads slower; to upgrade it: python -m kerasgen.inspect --upgrade "
+        "a.keras\n"
+    )
+    code, out, err = run("--upgrade", "a.keras", "b c.keras")
+    assert (code, out, err) == (0, "a.keras: now of format 2\nb c.keras: now of format 2\n", "")
+    assert run("--upgrade", "a.keras") == (0, "a.keras: already of format 2\n", "")
+    code, out, err = run("a.keras")
+    assert (code, err) == (0, "") and "in format 2" in rows(out)["written by"]
+
+
+def test_what_a_file_says_at_length_is_cropped(run, tmp_path):
+    path = tmp_path / "model.keras"
+    path.write_bytes(hostile.card(config={f"x{n}": "ab " * 3000 for n in range(100)}))
+    code, out, _ = run(path)
+    assert (
+        code == 0 and re.search(r"[.]{3} \(90\d,\d{3} characters\)\n", out) and max(map(len, out.splitlines())) < 1100
+    )
+
+
 @pytest.mark.parametrize("json_too", [[], ["--json"]], ids=["plain", "json"])
 @pytest.mark.parametrize(
     ("make", "words"),
@@ -101,7 +127,7 @@ def test_infinity_is_json_that_every_program_reads(run, tmp_path):
         (lambda: hostile.NAMES.read_bytes()[:-100], "damaged"),
         (lambda: hostile.NAMES.read_bytes().replace(b'"units": 8', b'"units": 9'), "damaged"),
         (lambda: hostile.setting(units=10**9), "units=1000000000"),
-        (lambda: hostile.weights(lambda file: file[hostile.KERNEL].__setitem__(0, float("nan"))), "no finite numbers"),
+        (lambda: hostile.tensors(lambda arrays: arrays[hostile.KERNEL].fill(float("nan"))), "no finite numbers"),
         (None, "there is no"),
     ],
     ids=["cut off", "damaged", "forged", "broken weights", "missing"],
@@ -126,6 +152,9 @@ def test_what_is_not_intact_ends_in_one_line(run, tmp_path, make, words, json_to
         (["--jsom"], "'--jsom'; did you mean '--json'?"),
         (["a.keras", "b.keras"], "'b.keras'"),
         (["--json=yes"], "--json"),
+        (["--upgrade"], "--upgrade must have the files"),
+        (["--upgrade", "--json", "a.keras"], "no --json"),
+        (["--upgrade", "nowhere.keras"], "there is no 'nowhere.keras'"),
         ([""], "'.' is no .keras file"),
         (["nowhere\0.keras"], "nowhere"),
         (["https://127.0.0.1:1/model.keras"], "there is no"),

@@ -1,16 +1,13 @@
 """What a model file must be before anything of it is used: a file of unknown origin gets no further than this module.
 
-Whoever makes a file can make its checksums, too. So the structure itself is held against what kerasgen writes: four
-plain members, JSON without surprises, HDF5 that is nothing but groups and plain arrays. No name in the file is ever
-followed, nothing is unpacked to a disk, nothing here needs TensorFlow. The weights take no more memory than the file's
-own size accounts for, all else at most 400 MB.
+Whoever makes a file can make its checksums, too. So the structure itself is held against what kerasgen writes: a few
+plain members, JSON without surprises. No name in the file is ever followed, nothing is unpacked to a disk, nothing
+here needs TensorFlow. `tensors` and `hdf5` say what its arrays must be.
 """
 
 import contextlib
 import hashlib
-import io
 import json
-import math
 import stat
 import struct
 import zipfile
@@ -18,15 +15,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-CONTENT, CONFIG, WEIGHTS = "kerasgen.json", "config.json", "model.weights.h5"
-MEMBERS = {CONTENT, CONFIG, WEIGHTS, "metadata.json"}
+CONTENT, CONFIG, WEIGHTS, TENSORS = "kerasgen.json", "config.json", "model.weights.h5", "model.safetensors"
+METADATA = "metadata.json"
 _LARGEST_FILE = 2**31 - 1  # bytes; archives beyond have a second directory, which is neither written nor read here
 _LARGEST_CONTENT = 32 * 1024 * 1024  # bytes, unpacked: the hashes of two million texts
 _LARGEST_CONFIG = 1024 * 1024  # bytes; ours have 6,000
+_LARGEST_MEMBERS = {WEIGHTS: _LARGEST_FILE, TENSORS: _LARGEST_FILE, CONTENT: _LARGEST_CONTENT}
 _MOST_VALUES = 2_000_000  # in a JSON text; each takes up to 100 bytes of memory
 _DIRECTORY = 4096  # bytes of the archive's list of members; ours take 300
-_OBJECTS = 500  # groups and arrays of an HDF5 file; ours have 50
-_FRAMEWORK = 256 * 1024  # bytes of an HDF5 file that are no numbers; ours have 40,000
+_LONGEST_STRING = 10_000  # characters of a card's string, as long as all of the card is shown
+_DEEPEST = 20  # lists and objects in each other on a card; ours has two
+_MOST_ON_A_CARD = 10_000  # values; ours has 60
 
 
 class Refused(Exception):
@@ -72,24 +71,33 @@ def _check_members(members: zipfile.ZipFile, end: int) -> None:
         stored = info.compress_type == zipfile.ZIP_STORED and info.compress_size == info.file_size
         if info.flag_bits or not (packed or stored) or stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
             raise Refused(f"has the member {name} encrypted, packed or linked as kerasgen never does")
-        largest = {WEIGHTS: _LARGEST_FILE, CONTENT: _LARGEST_CONTENT}.get(info.filename, _LARGEST_CONFIG)
+        largest = _LARGEST_MEMBERS.get(info.filename, _LARGEST_CONFIG)
         if info.file_size > largest:
             raise Refused(f"has the member {name} of {info.file_size} bytes, more than any of ours")
         if info.header_offset + 30 + len(info.filename) + info.compress_size > following:
             raise Refused(f"has the member {name} inside of another")
 
 
-def check_names(members: zipfile.ZipFile) -> None:
-    """Refuse an archive of other members than ours.
+def check_names(members: zipfile.ZipFile, expected: set[str]) -> None:
+    """Refuse an archive of other members than the expected ones.
 
     Raises:
         Refused: one is missing, or one is too many.
     """
     names = set(members.namelist())
-    if missing := MEMBERS - names:
+    if missing := expected - names:
         raise Refused(f"is damaged: it has no {' and no '.join(sorted(missing))}")
-    if names > MEMBERS:
-        raise Refused(f"has members that kerasgen never writes: {sorted(names - MEMBERS)!r:.200}")
+    if names > expected:
+        raise Refused(f"has members that kerasgen never writes: {sorted(names - expected)!r:.200}")
+
+
+def place(members: zipfile.ZipFile, name: str) -> tuple[int, int]:
+    """Return where the bytes of a stored member begin in the file, and how many there are."""
+    info, file = members.getinfo(name), members.fp
+    assert file is not None
+    file.seek(info.header_offset + 26)
+    lengths = struct.unpack("<HH", file.read(4))  # of the name and of what may follow it
+    return info.header_offset + 30 + sum(lengths), info.file_size
 
 
 def read(members: zipfile.ZipFile, name: str) -> bytes:
@@ -129,38 +137,51 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def arrays(data: bytes, shapes: dict[str, tuple[int, ...]], dtype: str) -> tuple[list[Any], list[Any]]:
-    """Return the weights and the optimizer's state, NumPy arrays ``<f4``, ``<f8`` or ``<i8``.
-
-    The HDF5 library is only asked where they lie, as a hostile file could lead it to other files, to filters, and to
-    memory that the file does not have; the bytes are then taken from there.
-
-    Args:
-        data: the member ``model.weights.h5``.
-        shapes: the path and the shape of every weight; the arrays come in this order, then those of the optimizer.
-        dtype: that of the weights.
+def check_card(card: Any) -> None:
+    """Refuse a card that is too large to be shown.
 
     Raises:
-        Refused: the file has anything but one plain array of finite numbers for each weight, and those of an optimizer.
+        Refused: it has a long string, too many values, or lists too deep in each other.
     """
-    import h5py
+    level, count = [card], 0
+    for _ in range(_DEEPEST):
+        inside: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                inside += [*item, *item.values()]
+            elif isinstance(item, list):
+                inside += item
+            elif isinstance(item, str) and len(item) > _LONGEST_STRING:
+                raise Refused(f"has {len(item):,} characters in a string of its card; ours have {_LONGEST_STRING:,}")
+        level, count = inside, count + len(inside)
+        if count > _MOST_ON_A_CARD:
+            raise Refused(f"has more than the {_MOST_ON_A_CARD:,} values of a card")
+        if not level:
+            return
+    raise Refused(f"has a card of lists that are more than {_DEEPEST} deep in each other")
+
+
+def check_arrays(
+    found: dict[str, Any], shapes: dict[str, tuple[int, ...]], dtype: str, member: str
+) -> tuple[list[Any], list[Any]]:
+    """Return the weights and the optimizer's state, once they are those of the model and nothing else.
+
+    Args:
+        found: NumPy arrays by their paths.
+        shapes: the path and the shape of every weight; the arrays come in this order, then those of the optimizer.
+        dtype: that of the weights, as NumPy writes it.
+        member: where they were found.
+
+    Raises:
+        Refused: there is anything but an array of finite numbers for each weight, and those of an optimizer.
+    """
     import numpy as np
 
-    try:
-        with h5py.File(io.BytesIO(data), "r") as file:
-            found = {path: _array(path, dataset, data) for path, dataset in _datasets(file)}
-    except Refused:
-        raise
-    except Exception as error:  # h5py has one for each kind of damage
-        raise Refused(f"is damaged: its {WEIGHTS} can't be read ({error!s:.200})") from None
-    total = sum(array.nbytes for array in found.values())
-    if not total <= len(data) <= total + _FRAMEWORK:
-        raise Refused(f"has {len(data)} bytes of {WEIGHTS} for {total} bytes of weights")
     for path, shape in shapes.items():
         array = found.get(path)
         if array is None or (array.shape, array.dtype.str) != (shape, dtype):
-            has = "nothing" if array is None else f"{array.dtype.str} {array.shape}"
-            raise Refused(f"has {has} as its weights {path}; its {CONFIG} asks for {dtype} {shape}")
+            has = "nothing" if array is None else f"{array.dtype.str} {array.shape!r:.100}"
+            raise Refused(f"has {has} as its weights {path} in {member}; its {CONFIG} asks for {dtype} {shape}")
         if not np.isfinite(array).all():
             raise Refused(f"has weights {path} that are no finite numbers")
     state = [f"optimizer/vars/{number}" for number in range(len(found) - len(shapes))]
@@ -169,41 +190,3 @@ def arrays(data: bytes, shapes: dict[str, tuple[int, ...]], dtype: str) -> tuple
     if state and (found[state[0]].shape, found[state[0]].dtype.str) != ((), "<i8"):
         raise Refused("has an optimizer that does not count its steps")
     return [found[path] for path in shapes], [found[path] for path in state]
-
-
-def _datasets(file: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the datasets with their paths: not many, and none that lies outside of the file."""
-    import h5py
-
-    pending, objects = [("", file)], 0
-    while pending:
-        place, group = pending.pop()
-        objects += len(group)
-        if objects > _OBJECTS:  # or a group that holds itself
-            raise Refused(f"has more groups in its {WEIGHTS} than any of ours")
-        for name in group:
-            path = place + name
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise Refused(f"has a link in its {WEIGHTS} that leads elsewhere: {path!r:.100}")
-            item = group[name]
-            if isinstance(item, h5py.Group):
-                pending.append((f"{path}/", item))
-            elif isinstance(item, h5py.Dataset):
-                yield path, item
-            else:
-                raise Refused(f"has neither a group nor numbers in its {WEIGHTS}: {path!r:.100}")
-
-
-def _array(path: str, dataset: Any, data: bytes) -> Any:
-    """Return a view of a dataset that is nothing but numbers at one place in the file."""
-    import h5py
-    import numpy as np
-
-    plan, dtype, shape = dataset.id.get_create_plist(), dataset.dtype, dataset.shape
-    outside = plan.get_layout() != h5py.h5d.CONTIGUOUS or plan.get_nfilters() or plan.get_external_count()
-    if outside or shape is None or dtype.str not in ("<f4", "<f8", "<i8"):
-        raise Refused(f"has no plain numbers in its {WEIGHTS} at {path!r:.100}")
-    size, offset = math.prod(shape) * dtype.itemsize, dataset.id.get_offset()
-    if dataset.id.get_storage_size() != size or offset is None or not 0 <= offset <= len(data) - size:
-        raise Refused(f"has no such numbers in its {WEIGHTS} as it says at {path!r:.100}: {dtype} {shape!r:.100}")
-    return np.frombuffer(data, dtype, math.prod(shape), offset).reshape(shape)

@@ -5,6 +5,7 @@ kerasgen writes, setting by setting, and the model is built again from the few v
 """
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from kerasgen.modelfile.archive import CONFIG, Refused
 from kerasgen.text.casing import Casing
 from kerasgen.text.vocab import CharVocab
 
+UPGRADED = "upgraded_from"  # on a card: the SHA-256 of the file of format 1 that it was
+ONE_HOT = "layers/embedding/vars/0"  # of a model of prose: the letters' vectors, which are not learned
 _LARGEST_COUNT = 2**24  # of units, characters or rows; the file must have as many weights, too
 _CLASSES = {
     "builtins": {"function"},
@@ -107,7 +110,7 @@ class Blueprint:
         if self.kind == "names":
             carried = {"vars/0": (self.arguments["batch_size"], units)} if self.arguments["carry_state"] else {}
             return carried | _cell("layers/simple_rnn", vocab_size, units, units) | out
-        one_hot = {"layers/embedding/vars/0": (vocab_size, vocab_size)}
+        one_hot = {ONE_HOT: (vocab_size, vocab_size)}
         first, second = (
             _cell("layers/lstm", vocab_size, units, 4 * units),
             _cell("layers/lstm_1", units, units, 4 * units),
@@ -117,7 +120,7 @@ class Blueprint:
     @property
     def parameters(self) -> int:
         """The number of weights that are learned."""
-        fixed = ("layers/embedding/vars/0", "vars/0")
+        fixed = (ONE_HOT, "vars/0")
         return sum(math.prod(shape) for path, shape in self.shapes.items() if path not in fixed)
 
 
@@ -257,6 +260,8 @@ def _check_card(card: dict[str, Any], vocab: CharVocab) -> None:
         if char is None and mark == _KINDS[kind][0] or char is not None and char not in vocab:
             raise Refused(f"says that a text {mark}s with {char!r:.60}, which is not in its vocabulary")
     Casing.of_card(card)
+    if not re.fullmatch("([0-9a-f]{64})?", card.get(UPGRADED, "")):
+        raise Refused(f"says that it was upgraded from {card[UPGRADED]!r:.60}, which is no SHA-256")
     parts = {part: card.get(part, {}) for part in ("config", "data", "scores", "versions")}
     if strange := [part for part, values in parts.items() if not isinstance(values, dict)]:
         raise Refused(f"has a card whose {strange[0]} is no list of names and values")

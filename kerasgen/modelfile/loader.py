@@ -1,5 +1,6 @@
 """A model file to a model: the one place that builds a model by its kind."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from kerasgen.generation.generator import Generator
 from kerasgen.generation.sampling import Sampling
 from kerasgen.metrics.novelty import KnownTexts
 from kerasgen.modelfile import store
+from kerasgen.modelfile.blueprint import blueprint
 from kerasgen.models import backend
 from kerasgen.models.backend import keras
 from kerasgen.models.contract import CharModel
@@ -95,7 +97,8 @@ class TrainedGenerator(Generator):
         path = Path(path)
         if path.suffix != ".keras":
             raise BadInputError(f"a model is saved in a file that ends in .keras; received {str(path)!r}")
-        store.save(path, self.model, self.vocab, self.card, self.known, optimizer=optimizer)
+        model = self.model if optimizer else _uncompiled(self.model)
+        store.save(path, model, self.vocab, self.card, self.known)
 
 
 def load(source: str | Path | store.Contents, *, device: str = "auto") -> TrainedGenerator:
@@ -133,7 +136,7 @@ def keras_model(contents: store.Contents, *, compile: bool = False):
     plan = contents.blueprint
     kind = _KINDS[plan.kind]
     try:
-        model = kind.build(**plan.arguments)
+        model = kind.build(**plan.arguments, drawn=False)
         model.set_weights(weights)
         if compile and plan.optimizer:
             optimizer = _call(keras.optimizers, plan.optimizer)
@@ -145,6 +148,15 @@ def keras_model(contents: store.Contents, *, compile: bool = False):
         return model
     except Exception as error:  # Keras and TensorFlow raise many kinds
         raise BadInputError(f"{str(contents.path)!r} holds no model that can be built: {reason(error)}") from error
+
+
+def _uncompiled(model: Any) -> Any:
+    """Return a model of the same weights, without an optimizer."""
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(model)))  # as it would be saved
+    plan = blueprint({**config, "compile_config": None})
+    copy = _KINDS[plan.kind].build(**plan.arguments, drawn=False, name=model.name)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def assign(model: Any, arrays: Sequence[Any], source: Path) -> None:

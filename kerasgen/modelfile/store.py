@@ -1,31 +1,37 @@
-"""A model, its vocabulary and its card in one safe file: a Keras archive with one member more.
+"""A model, its vocabulary and its card in one safe file: a Keras archive with two members more.
 
 The member ``kerasgen.json`` holds the vocabulary, the card, the hashes of the names that were learned from, and the
-checksums of the others; it can be read without TensorFlow, and plain Keras ignores it. Plain Keras opens the file, but
-kerasgen does not ask it to: `archive` and `blueprint` say what a file must be, and `loader` builds the model from that.
+checksums of the others; it can be read without TensorFlow. The member ``model.safetensors`` holds the weights and the
+optimizer's state once more: kerasgen loads these, and plain Keras those in HDF5. Plain Keras opens the file, but
+kerasgen does not ask it to: `archive`, `blueprint` and `tensors` say what a file must be, and `loader` builds the model
+from that. Files of format 1 have HDF5 only; see `hdf5`.
 """
 
 import hashlib
 import json
+import math
 import os
 import platform
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from kerasgen.base.errors import BadInputError, FailedError, MissingFileError, reason
+from kerasgen.base import console
+from kerasgen.base.errors import BadInputError, FailedError, KerasgenError, MissingFileError, reason
 from kerasgen.base.files import ours, sha256, whole
 from kerasgen.base.version import __version__
 from kerasgen.metrics.novelty import DIGITS, KnownTexts
-from kerasgen.modelfile import archive
-from kerasgen.modelfile.blueprint import Blueprint, blueprint, check_content
+from kerasgen.modelfile import archive, hdf5, tensors
+from kerasgen.modelfile.blueprint import ONE_HOT, UPGRADED, Blueprint, blueprint, check_content
 from kerasgen.text.vocab import CharVocab
 
-FORMAT = 1
+FORMAT = 2
+_CHECKED = {1: (archive.CONFIG, archive.WEIGHTS), 2: (archive.CONFIG, archive.WEIGHTS, archive.TENSORS)}
+_offered: set[Path] = set()
 
 
 @dataclass(frozen=True)
@@ -54,44 +60,75 @@ class Contents:
         """Tell whether it is a model of ``"names"`` or of ``"prose"``."""
         return self.blueprint.kind == kind
 
+    @property
+    def format(self) -> int:
+        """The format of the file."""
+        return self.card["format"]
+
     @cached_property
     def sha256(self) -> str:
-        """The SHA-256 of the whole file: the identity of what a fine-tuned model begins with."""
+        """The identity of what a fine-tuned model begins with: the SHA-256 of the whole file, as it was first saved."""
+        if UPGRADED in self.card:
+            return self.card[UPGRADED]
         with open(self.path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def save(
-    path: Path, model, vocab: CharVocab, card: dict[str, Any], known: KnownTexts, *, optimizer: bool = True
-) -> None:
+def save(path: Path, model, vocab: CharVocab, card: dict[str, Any], known: KnownTexts) -> None:
     """Write a model file, whole or not at all.
 
     Args:
         path: ends in ``.keras``; its folder is made.
-        model: the Keras model.
+        model: the Keras model; where it is compiled, its optimizer's state is saved, too.
         vocab: its characters.
         card: what to tell of it; format and versions are added.
         known: the texts that it learned from.
-        optimizer: save the optimizer's state, too.
 
     Raises:
         FailedError: it can't be written, or could not be loaded again; what stood there is untouched.
     """
-    card = {**card, "format": FORMAT, "kerasgen": __version__, "versions": versions()}
+    card = {key: card[key] for key in card if key != UPGRADED}
+    card |= {"format": FORMAT, "kerasgen": __version__, "versions": versions()}
+    content = {"vocab": list(vocab.chars), "card": card, "known": "".join(sorted(known.hashes))}
+    optimizer = getattr(model, "optimizer", None)
+    state = [variable.numpy() for variable in optimizer.variables] if optimizer else []
     with whole(path) as temporary:
-        if not optimizer:
-            weights, model = model.get_weights(), model.__class__.from_config(model.get_config())
-            model.set_weights(weights)
         model.save(temporary)
-        with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as members:
-            checksums = {name: archive.digest(members, name) for name in (archive.CONFIG, archive.WEIGHTS)}
-            content = {"vocab": list(vocab.chars), "card": card, "known": "".join(sorted(known.hashes))}
-            content["checksums"] = {**checksums, "content": _content_hash(content)}
-            members.writestr(archive.CONTENT, json.dumps(content, indent=1, sort_keys=True))
         try:
-            _arrays(_read(temporary))
+            write(temporary, content, model.get_weights(), state)
         except archive.Refused as error:
             raise FailedError(f"{str(path)!r} is not written, as it could not be loaded again: it {error}") from None
+
+
+def write(path: Path, content: dict[str, Any], weights: Sequence[Any], state: Sequence[Any]) -> None:
+    """Make a model file of an archive that plain Keras has written.
+
+    Args:
+        path: the archive; the members that are kerasgen's own are added.
+        content: ``vocab``, ``card`` and ``known``.
+        weights: NumPy arrays in the order of the model's own list.
+        state: likewise, the optimizer's.
+
+    Raises:
+        Refused: it could not be loaded again.
+    """
+    import numpy as np
+
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as members:
+        shapes = blueprint(archive.parse(archive.read(members, archive.CONFIG))).shapes
+        arrays = dict(zip(shapes, weights, strict=True))
+        one_hot = arrays.pop(ONE_HOT, None)
+        if one_hot is not None and not np.array_equal(one_hot, np.eye(len(one_hot))):
+            raise archive.Refused("has other vectors for its letters than one-hot ones")
+        arrays |= {f"optimizer/vars/{number}": array for number, array in enumerate(state)}
+        written = members.getinfo(archive.CONFIG).date_time  # so that the same upgrade gives the same bytes
+        info = zipfile.ZipInfo(archive.TENSORS, written)
+        members.writestr(info, tensors.pack(arrays), zipfile.ZIP_STORED)
+        checksums = {name: archive.digest(members, name) for name in _CHECKED[FORMAT]}
+        content = {**content, "checksums": {**checksums, "content": _content_hash(content)}}
+        text = json.dumps(content, indent=1, sort_keys=True)
+        members.writestr(zipfile.ZipInfo(archive.CONTENT, written), text, zipfile.ZIP_DEFLATED)
+    _arrays(_read(path))
 
 
 def read(path: Path) -> Contents:
@@ -107,8 +144,12 @@ def read(path: Path) -> Contents:
     return _or_refuse(path, lambda: _read(path))
 
 
-def arrays(contents: Contents) -> tuple[list, list]:
+def arrays(contents: Contents, *, quiet: bool = False) -> tuple[list, list]:
     """Return the weights of a file that `read` has verified, and its optimizer's state, without TensorFlow.
+
+    Args:
+        contents: from `read`.
+        quiet: do not say, once a file, that one of format 1 can be upgraded.
 
     Returns:
         Two lists of NumPy arrays, in the order of the model's and of the optimizer's own lists.
@@ -116,7 +157,12 @@ def arrays(contents: Contents) -> tuple[list, list]:
     Raises:
         BadInputError: they are damaged, or not those of the model that the file describes.
     """
-    return _or_refuse(contents.path, lambda: _arrays(contents))
+    found = _or_refuse(contents.path, lambda: _arrays(contents))
+    if contents.format < FORMAT and not quiet and contents.path not in _offered:
+        _offered.add(contents.path)
+        command = f"{console.program('inspect')} --upgrade {console.quoted(str(contents.path))}"
+        console.note(f"{contents.path} is of format {contents.format}, which loads slower; to upgrade it: {command}")
+    return found
 
 
 def own_path(save_dir: str | Path, corpus: str) -> Path:
@@ -149,9 +195,11 @@ def _or_refuse(path: Path, work: Callable[[], Any]) -> Any:
     try:
         return work()
     except archive.Refused as error:
-        raise BadInputError(f"{str(path)!r} {error}") from None
+        raise BadInputError(f"{str(path)!r} {error!s:.500}") from None  # names in the file may be long
+    except KerasgenError:
+        raise
     except Exception as error:  # zipfile raises many kinds; each means that the file is not what we wrote
-        raise BadInputError(f"{str(path)!r} is damaged or no .keras file of kerasgen: {reason(error)}") from None
+        raise BadInputError(f"{str(path)!r} is damaged or no .keras file of kerasgen: {reason(error):.200}") from None
 
 
 def _read(path: Path) -> Contents:
@@ -160,17 +208,22 @@ def _read(path: Path) -> Contents:
         if archive.CONTENT not in sizes:
             raise archive.Refused(f"is an archive, but no model of kerasgen: it has no {archive.CONTENT}")
         content = archive.parse(archive.read(members, archive.CONTENT))
-        if content["card"]["format"] > FORMAT:
-            made = content["card"].get("kerasgen")
+        card = content["card"]
+        archive.check_card(card)
+        number = card["format"]
+        if type(number) is int and number > FORMAT:
+            made = card.get("kerasgen")
             raise archive.Refused(f"was made by a later kerasgen ({made!r:.40}); this is {__version__}: upgrade")
-        archive.check_names(members)
-        found = {name: archive.digest(members, name) for name in (archive.CONFIG, archive.WEIGHTS)}
+        if type(number) is not int or number not in _CHECKED:
+            raise archive.Refused(f"is in format {number!r:.60}, which kerasgen never writes")
+        archive.check_names(members, {archive.CONTENT, archive.METADATA, *_CHECKED[number]})
+        found = {name: archive.digest(members, name) for name in _CHECKED[number]}
         found["content"] = _content_hash(content)
         if content["checksums"] != found:
             damaged = [name for name in found if content["checksums"].get(name) != found[name]]
             raise archive.Refused(f"is damaged: the checksum of {' and '.join(damaged)} is not the noted one")
         plan = blueprint(archive.parse(archive.read(members, archive.CONFIG)))
-    vocab, card, known = check_content(content), content["card"], content["known"]
+    vocab, known = check_content(content), content["known"]
     if (plan.kind, plan.arguments["vocab_size"]) != (card["kind"], len(vocab)):
         raise archive.Refused(
             f"says on its card that it is a model of {card['kind']} of {len(vocab)} characters, and holds one of "
@@ -181,11 +234,23 @@ def _read(path: Path) -> Contents:
 
 
 def _arrays(contents: Contents) -> tuple[list, list]:
+    member = archive.TENSORS if contents.format > 1 else archive.WEIGHTS
     with archive.opened(contents.path) as members:
-        data = archive.read(members, archive.WEIGHTS)
-    if sha256(data) != contents.checksums[archive.WEIGHTS]:
+        data, place = archive.read(members, member), archive.place(members, member)
+    if sha256(data) != contents.checksums[member]:
         raise archive.Refused("has changed since it was opened")
-    return archive.arrays(data, contents.blueprint.shapes, contents.blueprint.dtype)
+    shapes, dtype = contents.blueprint.shapes, contents.blueprint.dtype
+    if contents.format == 1:
+        return hdf5.arrays(contents.path, place, data, shapes, dtype)
+    import numpy as np
+
+    total = sum(math.prod(shape) for shape in shapes.values()) * np.dtype(dtype).itemsize
+    size = contents.sizes[archive.WEIGHTS]
+    if total > size:  # with one-hot vectors, which are in HDF5 only, as they are known
+        raise archive.Refused(f"has {size} bytes of {archive.WEIGHTS} for {total} bytes of weights")
+    one_hot = {name: np.eye(shape[0], dtype=dtype) for name, shape in shapes.items() if name == ONE_HOT}
+    weights, state = tensors.arrays(data, {name: shapes[name] for name in shapes if name not in one_hot}, dtype)
+    return [*one_hot.values(), *weights], state
 
 
 def _content_hash(content: dict[str, Any]) -> str:

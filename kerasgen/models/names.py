@@ -31,6 +31,7 @@ class NameRNN(keras.Model):
         carry_state: begin a batch with the last states of the batch before it.
         batch_size: names a batch; it shapes the carried state and nothing else.
         seed: the seed of Keras' initial weights (Glorot uniform, orthogonal) and the key of the dropout masks.
+        drawn: draw initial weights; else they are zeros, for a model that is given others at once.
         **kwargs: `name` and `dtype`, as for any Keras model.
 
     Attributes:
@@ -52,6 +53,7 @@ class NameRNN(keras.Model):
         carry_state=False,
         batch_size=1,
         seed=0,
+        drawn=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -63,13 +65,13 @@ class NameRNN(keras.Model):
             units,
             return_sequences=True,
             return_state=True,
-            kernel_initializer=keras.initializers.GlorotUniform(seed),
-            recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 1),
+            kernel_initializer=keras.initializers.GlorotUniform(seed) if drawn else "zeros",
+            recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 1) if drawn else "zeros",
             recurrent_regularizer=keras.regularizers.L2(recurrent_l2) if recurrent_l2 else None,
             dtype=self.dtype_policy,
             name="rnn",
         )
-        glorot = keras.initializers.GlorotUniform(seed + 2)
+        glorot = keras.initializers.GlorotUniform(seed + 2) if drawn else "zeros"
         self.out = keras.layers.Dense(vocab_size, kernel_initializer=glorot, dtype=self.dtype_policy, name="out")
         self.rnn.build((None, None, vocab_size))
         self.out.build((None, None, units))

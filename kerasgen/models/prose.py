@@ -10,7 +10,7 @@ DEPTH = 2  # LSTM layers
 _ROWS = 8  # of a shard, at the least, on machines of many cores
 
 
-def stacked_lstm(vocab_size, units=128, *, dropout=0.5, dtype="float32", seed=0):
+def stacked_lstm(vocab_size, units=128, *, dropout=0.5, dtype="float32", seed=0, drawn=True, name="shakespeare"):
     """Make the Keras model: two stacked LSTM layers, ids in, logits out.
 
     The first layer looks letters up in an identity matrix that is not trained: one-hot vectors, without any in memory.
@@ -21,6 +21,8 @@ def stacked_lstm(vocab_size, units=128, *, dropout=0.5, dtype="float32", seed=0)
         dropout: the share of each layer's output that is dropped while training.
         dtype: the precision, as for any Keras layer.
         seed: the seed of the initial weights.
+        drawn: draw initial weights; else they are zeros, for a model that is given others at once.
+        name: as for any Keras model.
     """
     init = keras.initializers
     one_hot = keras.layers.Embedding(
@@ -31,14 +33,15 @@ def stacked_lstm(vocab_size, units=128, *, dropout=0.5, dtype="float32", seed=0)
         lstm = keras.layers.LSTM(
             units,
             return_sequences=True,
-            kernel_initializer=init.GlorotUniform(seed + 2 * number),
-            recurrent_initializer=init.Orthogonal(seed=seed + 2 * number + 1),
+            kernel_initializer=init.GlorotUniform(seed + 2 * number) if drawn else "zeros",
+            recurrent_initializer=init.Orthogonal(seed=seed + 2 * number + 1) if drawn else "zeros",
             dtype=dtype,
             name=f"lstm_{number}",
         )
         layers += [lstm, keras.layers.Dropout(dropout, seed=seed + number, dtype=dtype, name=f"dropout_{number}")]
-    out = keras.layers.Dense(vocab_size, kernel_initializer=init.GlorotUniform(seed), dtype=dtype, name="out")
-    return keras.Sequential([*layers, out], name="shakespeare")
+    glorot = init.GlorotUniform(seed) if drawn else "zeros"
+    out = keras.layers.Dense(vocab_size, kernel_initializer=glorot, dtype=dtype, name="out")
+    return keras.Sequential([*layers, out], name=name)
 
 
 class ProseLSTM:

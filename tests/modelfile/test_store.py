@@ -15,11 +15,13 @@ from kerasgen.base.files import sha256
 from kerasgen.metrics.novelty import KnownTexts
 from kerasgen.metrics.score import Score
 from kerasgen.modelfile import loader, store
+from kerasgen.modelfile.upgrade import upgrade
 from kerasgen.models.backend import keras
 from kerasgen.models.names import NameRNN, nats_per_name
 from kerasgen.models.prose import stacked_lstm
 from kerasgen.text.vocab import CharVocab
 from tests.conftest import ROOT
+from tests.support import hostile
 
 # Keras' saving asks its own variables for an array in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -99,7 +101,7 @@ def test_a_fresh_process_gets_the_same_names_and_plain_keras_loads_the_model(sav
 def test_the_card_says_what_it_was_told_and_how_it_was_made(saved):
     card = kerasgen.load(saved).card
     assert CARD.items() <= card.items()
-    assert (card["format"], card["kerasgen"]) == (1, kerasgen.__version__)
+    assert (card["format"], card["kerasgen"]) == (2, kerasgen.__version__)
     assert set(card["versions"]) == {"python", "tensorflow", "keras", "numpy"}
 
 
@@ -124,7 +126,7 @@ DAMAGE = {
     "card": ("kerasgen.json", edited(stop="a"), False, "damaged"),
     "vocabulary": ("kerasgen.json", lambda data: data.replace(b'"b"', b'"x"'), False, "damaged"),
     "no JSON": ("kerasgen.json", lambda data: data[:50], False, "damaged"),
-    "a later format": ("kerasgen.json", edited(format=2, kerasgen="9.0"), False, r"later kerasgen \('9.0'\).*upgrade"),
+    "a later format": ("kerasgen.json", edited(format=3, kerasgen="9.0"), False, r"later kerasgen \('9.0'\).*upgrade"),
     "another class": (
         "config.json",
         lambda data: data.replace(b'"class_name": "NameRNN"', b'"class_name": "Lambda"'),
@@ -219,6 +221,17 @@ def test_keras_is_never_given_the_file_or_its_configuration(saved, monkeypatch):
     assert_same(ours, theirs)
 
 
+def configured(model):
+    """All that a model is built from, but for its name and how its first weights were drawn."""
+
+    def without(value):
+        if isinstance(value, dict):
+            return {key: without(item) for key, item in value.items() if not key.endswith("_initializer")}
+        return [without(item) for item in value] if isinstance(value, list | tuple) else value
+
+    return {**without(model.get_config()), "name": ""}
+
+
 def assert_same(ours, theirs):
     for mine, other in zip(ours.weights, theirs.weights, strict=True):
         np.testing.assert_array_equal(mine, other)
@@ -250,7 +263,8 @@ def test_what_is_built_again_is_what_was_saved(tmp_path, name, optimizer):
     model.compile(optimizer=OPTIMIZERS[optimizer](), loss=loss, auto_scale_loss=False)
     model.optimizer.build(model.trainable_variables)
     rng = np.random.RandomState(0)
-    for variable in [*model.weights, *model.optimizer.variables[1:]]:
+    learned = model.trainable_variables if "prose" in name else model.weights
+    for variable in [*learned, *model.optimizer.variables[1:]]:
         variable.assign(rng.rand(*variable.shape))
     model.optimizer.iterations.assign(7)
     card = {**CARD, "kind": name.split()[-1] if "prose" in name else "names", "start": "\n"}
@@ -260,9 +274,17 @@ def test_what_is_built_again_is_what_was_saved(tmp_path, name, optimizer):
     loaded = loader.keras_model(contents, compile=True)
     assert_same(loaded, model)
     assert loaded.compute_dtype == model.compute_dtype
-    assert {**loaded.get_config(), "name": ""} == {**model.get_config(), "name": ""}
+    assert configured(loaded) == configured(model)
     assert contents.blueprint.parameters == sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     assert getattr(loader.keras_model(contents), "optimizer", None) is None
+
+
+def test_letters_of_other_vectors_than_ours_are_not_saved(tmp_path):
+    model = MODELS["prose"]()
+    model.layers[0].embeddings.assign(np.ones((7, 7)))
+    with pytest.raises(FailedError, match="one-hot"):
+        store.save(tmp_path / "model.keras", model, VOCAB, {"kind": "prose", "start": "\n"}, KnownTexts())
+    assert not os.listdir(tmp_path)
 
 
 def test_a_model_that_could_not_be_loaded_again_is_not_saved(saved):
@@ -276,6 +298,61 @@ def test_a_model_that_could_not_be_loaded_again_is_not_saved(saved):
 
 
 OLD = ROOT / "tests" / "data"
+
+
+def test_plain_keras_loads_prose_without_kerasgen(tmp_path):
+    """Of format 2 as well, from the weights in HDF5; those that kerasgen loads are the same."""
+    code = (
+        "import sys, numpy, keras; m = keras.saving.load_model(sys.argv[1]);"
+        "numpy.savez(sys.argv[2], *m.get_weights()); print('kerasgen' in sys.modules)"
+    )
+    assert fresh(code, hostile.PROSE, tmp_path / "theirs.npz").split()[-1] == "False"
+    ours, _ = store.arrays(store.read(hostile.PROSE))
+    for mine, other in zip(ours, np.load(tmp_path / "theirs.npz").values(), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+@pytest.mark.parametrize("name", ["NAMES", "PROSE"])
+def test_an_upgrade_changes_the_format_alone(tmp_path, name):
+    old, path = getattr(hostile, f"OLD_{name}"), tmp_path / "model.keras"
+    path.write_bytes(old.read_bytes())
+    path.chmod(0o640)
+    assert upgrade(path) and not upgrade(path)
+    assert path.read_bytes() == getattr(hostile, name).read_bytes()  # which was upgraded on another day
+    before, after = store.read(old), store.read(path)
+    assert before.card | {"format": 2, "upgraded_from": before.sha256} == after.card
+    assert after.sha256 == before.sha256, "a training that began with it can be resumed"
+    assert (before.vocab, before.known.hashes, before.blueprint) == (after.vocab, after.known.hashes, after.blueprint)
+    for theirs, mine in zip(store.arrays(before), store.arrays(after), strict=True):
+        assert [array.tobytes() for array in theirs] == [array.tobytes() for array in mine]
+    with zipfile.ZipFile(old) as one, zipfile.ZipFile(path) as other:
+        for member in set(one.namelist()) - {"kerasgen.json"}:
+            assert one.read(member) == other.read(member)
+    assert path.stat().st_mode & 0o777 == 0o640 and os.listdir(tmp_path) == [path.name]
+
+
+def test_a_model_that_is_saved_anew_is_not_the_one_that_was_upgraded(tmp_path):
+    kerasgen.load(hostile.NAMES).save(tmp_path / "new.keras")
+    assert "upgraded_from" not in store.read(tmp_path / "new.keras").card
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: data.replace(b'"units": 8', b'"units": 9')])
+def test_what_can_t_be_upgraded_stays_as_it_is(tmp_path, damage):
+    path = tmp_path / "model.keras"
+    path.write_bytes(damage(hostile.OLD_NAMES.read_bytes()))
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="damaged"):
+        upgrade(path)
+    assert path.read_bytes() == before and os.listdir(tmp_path) == [path.name]
+
+
+def test_no_first_weights_are_drawn_for_a_model_that_is_loaded(monkeypatch):
+    for name in ("GlorotUniform", "Orthogonal"):
+        monkeypatch.setattr(getattr(keras.initializers, name), "__call__", None)
+    for path in (hostile.NAMES, hostile.PROSE):
+        loader.keras_model(store.read(path))
+
+
 LOGITS = {
     "names": ([[-1, 2, 3, 4]], [-5.772601, 2.532926, 0.540983, 0.213236], 2.582312),
     "prose": ([[0, 2, 3, 4]], [0.268210, 1.887906, -2.215982, -2.079909], -32.569847),

@@ -21,9 +21,10 @@ from kerasgen.base.files import sha256
 from kerasgen.modelfile import loader
 from kerasgen.modelfile.store import _content_hash
 
-NAMES = Path(__file__).parents[1] / "data" / "format1_names.keras"  # 8 units, 27 characters
-PROSE = Path(__file__).parents[1] / "data" / "format1_prose.keras"  # 8 units, 37 characters
-CONTENT, CONFIG, WEIGHTS = "kerasgen.json", "config.json", "model.weights.h5"
+DATA = Path(__file__).parents[1] / "data"
+NAMES, OLD_NAMES = DATA / "format2_names.keras", DATA / "format1_names.keras"  # 8 units, 27 characters
+PROSE, OLD_PROSE = DATA / "format2_prose.keras", DATA / "format1_prose.keras"  # 8 units, 37 characters
+CONTENT, CONFIG, WEIGHTS, TENSORS = "kerasgen.json", "config.json", "model.weights.h5", "model.safetensors"
 KERNEL = "layers/simple_rnn/cell/vars/0"  # (27, 8)
 EVIL = "open('code-of-the-file-was-run', 'w').close()"
 SEEN = "written-to-be-seen"
@@ -39,7 +40,7 @@ def pack(parts, packed=(), sign=True):
     parts = dict(parts)
     if sign:
         content = json.loads(parts[CONTENT])
-        content["checksums"] = {name: sha256(parts[name]) for name in (CONFIG, WEIGHTS)}
+        content["checksums"] = {name: sha256(parts[name]) for name in (CONFIG, WEIGHTS, TENSORS) if name in parts}
         content["checksums"]["content"] = _content_hash(content)
         parts[CONTENT] = json.dumps(content).encode()
     buffer = io.BytesIO()
@@ -87,7 +88,33 @@ def optimizer(**values):
     return config(lambda value: value["compile_config"]["optimizer"]["config"].update(values))
 
 
-def weights(change, path=NAMES):
+def header(change, path=NAMES, data=lambda data: data):
+    """Change the arrays: `change` takes their header and changes it or returns another; `data` changes their bytes."""
+    parts = members(path)
+    start = 8 + int.from_bytes(parts[TENSORS][:8], "little")
+    value = json.loads(parts[TENSORS][8:start])
+    text = change(value) or value
+    text = text if isinstance(text, bytes) else json.dumps(text).encode()
+    parts[TENSORS] = len(text).to_bytes(8, "little") + text + data(parts[TENSORS][start:])
+    return pack(parts)
+
+
+def tensor(path, **values):
+    return header(lambda value: value[path].update(values))
+
+
+def tensors(change):
+    """Change the arrays: `change` takes them by their paths."""
+    from safetensors.numpy import load, save
+
+    parts = members()
+    arrays = load(parts[TENSORS])
+    change(arrays)
+    parts[TENSORS] = save(arrays)
+    return pack(parts)
+
+
+def weights(change, path=OLD_NAMES):
     """Change the HDF5 file: `change` takes it, open for writing."""
     parts = members(path)
     buffer = io.BytesIO(parts[WEIGHTS])
@@ -95,6 +122,15 @@ def weights(change, path=NAMES):
         change(file)
     parts[WEIGHTS] = buffer.getvalue()
     return pack(parts)
+
+
+def patched(changes):
+    """Change bytes of the HDF5 file, by their places."""
+    parts = members(OLD_NAMES)
+    data = bytearray(parts[WEIGHTS])
+    for place, value in changes.items():
+        data[place] = value
+    return pack(parts | {WEIGHTS: bytes(data)})
 
 
 def instead(path, make):
