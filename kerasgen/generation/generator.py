@@ -90,7 +90,7 @@ class Generator:
         layers = f"{len(units)} x {units[0]}" if len(set(units)) == 1 < len(units) else " + ".join(map(str, units))
         name = self.card.get("data", {}).get("name")
         parts = [self.card.get("kind", ""), f"{layers} units" if layers else "", f"{len(self.vocab)} characters"]
-        parts.append(f"learned from {name}" if name else "")
+        parts.append(f"learned from {repr(name)[1:-1]}" if name else "")
         return f"<Generator: {', '.join(filter(None, parts))}>"
 
     def generate(

@@ -13,6 +13,7 @@ from kerasgen.text.vocab import CharVocab
 _TIMES = (32, 128, 512)  # characters of a chunk; texts that are longer than the last take several, the state carried
 _ROWS = (1, 8, 64, 256)  # texts side by side
 _CELLS = 1 << 15  # characters of a batch
+_LOGITS = 1 << 22  # of a batch, at 16 bytes each; a vocabulary of over 128 characters makes it fewer texts
 
 
 def sequences(text: str, vocab: CharVocab, stop: str | None) -> list[Any]:
@@ -55,7 +56,9 @@ class Scorer:
             groups[time].append(number)
         found: dict[int, np.ndarray] = {}
         for time, numbers in groups.items():
-            most = min(_ROWS[-1], _CELLS // min(time, _TIMES[-1]))
+            cells = min(_CELLS, _LOGITS // self._model.vocab_size)
+            most = max(1, min(_ROWS[-1], cells // min(time, _TIMES[-1])))
+            most = max(size for size in _ROWS if size <= most)
             for first in range(0, len(numbers), most):
                 batch = numbers[first : first + most]
                 nats = self._batch([texts[number] for number in batch], before, min(time, _TIMES[-1]))

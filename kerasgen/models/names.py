@@ -4,6 +4,8 @@ from kerasgen.models.backend import keras, tf
 from kerasgen.models.dropout import dropout_mask
 from kerasgen.models.simple_rnn_passes import simple_rnn_gradients
 
+LARGE = 512  # characters; above, they are looked up, as one-hot vectors would take most of the memory
+
 
 @keras.saving.register_keras_serializable(package="kerasgen")
 def nats_per_name(targets, logits):
@@ -116,12 +118,25 @@ class NameRNN(keras.Model):
 
     def step(self, ids, state):
         """Read one character of each text; see `CharModel.step`."""
+        if self.vocab_size > LARGE:
+            state = self._next(self._letters(ids), state)
+            return self.out(state), state
         hidden, (state,) = self.rnn.cell(self._one_hot(ids), [state])
         return self.out(hidden), state
 
     def logits(self, ids, state):
         """Read many characters of each text; see `CharModel.logits`."""
-        return self(ids, state=state, return_state=True)
+        if self.vocab_size <= LARGE:
+            return self(ids, state=state, return_state=True)
+        letters, time = tf.transpose(self._letters(ids), (1, 0, 2)), ids.shape[1]  # (time, batch, units)
+
+        def forward(t, state, states):
+            state = self._next(tf.gather(letters, t), state)
+            return t + 1, state, states.write(t, state)
+
+        kept = tf.TensorArray(self.compute_dtype, time, element_shape=(ids.shape[0], self.units))
+        _, last, states = tf.while_loop(lambda t, *_: t < time, forward, (0, state, kept))
+        return tf.transpose(self.out(states.stack()), (1, 0, 2)), last
 
     def hidden(self, state):
         """Return the only layer's state; see `CharModel.hidden`."""
@@ -192,6 +207,15 @@ class NameRNN(keras.Model):
         for name in ("vocab_size", "units", "recurrent_dropout", "recurrent_l2", "carry_state", "batch_size", "seed"):
             config[name] = getattr(self, name)
         return config
+
+    def _letters(self, ids):
+        """Return what the letters add to the hidden state, ``(..., units)``: rows of the kernel, and the bias."""
+        kernel, bias = (tf.cast(w.value, self.compute_dtype) for w in (self.rnn.cell.kernel, self.rnn.cell.bias))
+        return tf.gather(kernel, tf.maximum(ids, 0)) * tf.cast(ids >= 0, kernel.dtype)[..., None] + bias
+
+    def _next(self, letters, state):
+        """Return the hidden state after one more letter of each text."""
+        return tf.tanh(letters + tf.matmul(state, tf.cast(self.rnn.cell.recurrent_kernel.value, self.compute_dtype)))
 
     def _one_hot(self, ids):
         return tf.one_hot(ids, self.vocab_size, dtype=self.compute_dtype)

@@ -22,6 +22,7 @@ class Fixed:
 
     def __init__(self, logits=LOGITS, compute_dtype="float64"):
         self.values, self.compute_dtype, self.traced = np.array(logits), compute_dtype, 0
+        self.vocab_size = len(self.values)
 
     def initial_state(self, batch_size):  # noqa: D102
         return tf.zeros((batch_size, 1), tf.int32)
@@ -45,7 +46,7 @@ class Remembers:
     compute_dtype = "float64"
 
     def __init__(self):
-        self.size = size = len(LETTERS)
+        self.size = self.vocab_size = size = len(LETTERS)
         self.matrix = np.random.RandomState(4).normal(scale=1.5, size=(size, size))
 
     def initial_state(self, batch_size):  # noqa: D102

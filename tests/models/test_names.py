@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from kerasgen.models import names
 from kerasgen.models.backend import keras, tf
 from kerasgen.models.names import NameRNN, nats_per_name
 from kerasgen.tasks.notebook import notebook_weights
@@ -202,3 +203,17 @@ def test_other_precisions_train_and_keep_their_variables(dtype):
     rows = batches_of(1)(0, 2)
     plain = model.fit(tf.data.Dataset.from_tensor_slices((rows[..., :-1], rows[..., 1:])), shuffle=False, verbose=0)
     assert np.isfinite(plain.history["loss"]).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_letters_of_a_large_vocabulary_are_looked_up_and_mean_the_same(dtype, monkeypatch):
+    model = NameRNN(30, 7, seed=3, dtype=dtype)
+    rng = np.random.RandomState(0)
+    model.set_weights([rng.randn(*w.shape) for w in model.get_weights()])
+    ids = tf.constant(rng.randint(-1, 30, (4, 9)), tf.int32)
+    state = tf.constant(rng.randn(4, 7), dtype)
+    expected = [*model.logits(ids, state), *model.step(ids[:, 0], state)]
+    monkeypatch.setattr(names, "LARGE", 29)
+    found = [*model.logits(ids, state), *model.step(ids[:, 0], state)]
+    for mine, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-5 if dtype == "float32" else 1e-13)
