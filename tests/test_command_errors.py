@@ -71,6 +71,14 @@ def test_bad_data(dino, tmp_path, case):
     assert [path.name for path in tmp_path.iterdir()] == [name]  # nothing was saved
 
 
+@pytest.mark.parametrize("flag", ["--data", "--model", "--config", "--save-dir", "--output", "--prefix"])
+@pytest.mark.parametrize("more", [[], ["--sample-only"]])
+def test_a_name_that_no_file_can_have_is_not_blamed_on_the_output(dino, flag, more):
+    done = dino(flag, "x" * 300, *more, *(["--data", "nowhere.txt"] if flag != "--data" else []))
+    check_refused(done, exit_code=done.returncode)
+    assert done.returncode in (1, 2) and "the output can't be written" not in done.stderr
+
+
 @pytest.mark.parametrize("data", ["nowhere.txt", "no/where.txt", ".", "dinoz"])
 def test_data_that_is_no_file(dino, data):
     check_refused(dino("--data", data), repr(data))

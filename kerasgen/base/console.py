@@ -1,16 +1,17 @@
 """What a person at the terminal sees: one-line errors, a progress bar, a table."""
 
-import contextlib
-import functools
-import io
 import os
 import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
+from kerasgen.base import streams
 from kerasgen.base.errors import KerasgenError, StoppedError, reason
+
+if TYPE_CHECKING:  # --help does not wait for it
+    from rich.console import Console
 
 STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # control characters but for tab and line feed
 
@@ -19,30 +20,41 @@ def run_command(command: Callable[[Sequence[str] | None], None], argv: Sequence[
     """Run a command and turn its errors into one line on standard error and an exit code.
 
     Returns:
-        0; 1 where the work failed; 2 for wrong use; 3 where fewer texts came out than were asked for; 130 after Ctrl-C;
-        143 where SIGTERM ended a training.
+        0; 1 where the work failed; 2 for wrong use; 3 where fewer texts came out than were asked for, though a model
+        may have been saved; 128 and the number of the signal that stopped it (130 after Ctrl-C).
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that can't show a letter shows its number
-            stream.reconfigure(errors="backslashreplace")
+    with streams.guarded(lambda why: note(f"the output can't be written ({why}); the training continues without")):
+        code, works = _exit_code(command, argv), streams.keeps_going()
+        lost = streams.lost_output()
+        if lost and works:
+            note(f"some of the output is lost ({streams.why(lost)}); all else is done", quiet=bool(code))
+            return code or 3
+        if lost:
+            print(f"kerasgen: error: the output can't be written: {streams.why(lost)}", file=sys.stderr)
+            return code or 1
+        return code
+
+
+def _exit_code(command: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None) -> int:
     try:
         command(argv)
-        sys.stdout.flush()
     except StoppedError as stopped:
         note(str(stopped))
         return stopped.exit_code
     except KerasgenError as error:
         print(f"kerasgen: error: {one_line(str(error))}", file=sys.stderr)
         return error.exit_code
-    except BrokenPipeError:  # the reader (`head`, say) has enough
-        _drop_output()
+    except streams.OutputError:  # what became of it is said once all is written that can be
+        return 0
     except OSError as error:
-        _drop_output()
-        print(f"kerasgen: error: the output can't be written: {reason(error)}", file=sys.stderr)
+        where = f"{str(error.filename)!r}: " if error.filename is not None else ""
+        print(f"kerasgen: error: {where}{reason(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         note("stopped; what was there before is untouched")
         return 130
+    except SystemExit as done:  # of --help, for one
+        return done.code if isinstance(done.code, int) else 0
     return 0
 
 
@@ -94,31 +106,17 @@ def one_line(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def harmless(report: Callable) -> Callable:
-    """Let a training go on in silence where nobody reads what it reports any more, or the disk behind it is full."""
-
-    @functools.wraps(report)
-    def safe(*args, **kwargs):
-        try:
-            report(*args, **kwargs)
-            sys.stdout.flush()
-        except OSError as error:
-            _drop_output()
-            with contextlib.suppress(OSError):
-                note(f"the output can't be written ({reason(error)}); the training continues without")
-
-    return safe
-
-
-def _drop_output() -> None:
-    """Let what is still to be printed go nowhere, or Python would complain of it once more at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def note(message: str, quiet: bool = False) -> None:
-    """Print one line on standard error; nothing where there is none."""
+    """Print one line on standard error; nothing where that can't be written to."""
     if message and not quiet:
-        print(f"kerasgen: {one_line(message)}", file=sys.stderr)
+        print(f"kerasgen: {one_line(message)}", file=streams.Remarks(sys.stderr))
+
+
+def screen() -> "Console":
+    """Return rich's console on standard error, which never raises."""
+    from rich.console import Console
+
+    return Console(file=streams.Remarks(sys.stderr))  # type: ignore[arg-type]  # all of a file that it needs
 
 
 def duration(seconds: float) -> str:

@@ -53,5 +53,4 @@ def save_figure(path: Path, draw: Callable[[], Any], what: str) -> None:
 def say(what: str, error: Exception, then: str = "") -> None:
     """Say on standard error what went wrong, in the error's words without those that only TensorFlow understands."""
     why = re.sub(r"\{\{.*?\}\} |\S*events\.out\S*; | Failed to flush .*| \[Op:.*", "", reason(error))
-    with contextlib.suppress(OSError):  # standard error may lead to the same full disk
-        console.note(f"{what} ({why}){then}")
+    console.note(f"{what} ({why}){then}")

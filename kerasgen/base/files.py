@@ -1,7 +1,7 @@
 """Files that appear whole or not at all, their hashes, locks, and where the project's own files lie."""
 
 import contextlib
-import glob
+import fnmatch
 import hashlib
 import os
 import tempfile
@@ -55,13 +55,10 @@ def whole(path: Path) -> Iterator[Path]:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        temporary = _temporary(path)
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes private files; a model is an ordinary one
         os.replace(temporary, path)
         _sync_folder(path.parent)
     except OSError as error:
@@ -73,11 +70,34 @@ def whole(path: Path) -> Iterator[Path]:
                 temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(path: Path) -> None:
-    """Remove the temporary files that `whole` left beside `path` in processes that were killed."""
-    for leftover in path.parent.glob(f".{glob.escape(path.stem)}-{'?' * 8}{glob.escape(path.suffix)}"):
+def _temporary(path: Path) -> Path:
+    """Make an empty file beside `path`, an ordinary one: the user's umask says who may read it."""
+    while True:
+        temporary = path.with_name(f".{path.stem}-{os.urandom(4).hex()}{path.suffix}")
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            return temporary
+
+
+def remove_leftovers(folder: Path, of: str = "*.*") -> None:
+    """Remove the temporary files that `whole` left in a folder in processes that were killed.
+
+    Args:
+        folder: need not be there.
+        of: a pattern for the names of the files that they would have become.
+    """
+    stem, suffix = os.path.splitext(of)
+    for leftover in listed(folder, f".{stem}-{'[0-9a-z_]' * 8}{suffix}"):
         with contextlib.suppress(OSError):
             leftover.unlink()
+
+
+def listed(folder: Path, pattern: str) -> list[Path]:
+    """Return what a folder holds by a pattern for its names; nothing where it is gone, as another process may do."""
+    try:
+        return [folder / name for name in os.listdir(folder) if fnmatch.fnmatchcase(name, pattern)]
+    except OSError:
+        return []
 
 
 def remove_known(folder: Path, patterns: Sequence[str]) -> list[Path]:
@@ -126,10 +146,13 @@ def locked(path: Path, work: str) -> Iterator[None]:
     """
     import fcntl  # here, as Windows has none
 
+    def opener(name: str, flags: int) -> int:  # a link may lead to a file of the user's, or nowhere
+        return os.open(name, flags | os.O_NOFOLLOW, 0o666)
+
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 (it is closed below, when the lock is given back)
+            file = open(path, "a+", encoding="utf-8", opener=opener)  # noqa: SIM115 (closed below, when it is given back)
         except FileNotFoundError:  # the one before took the folder with it, just now
             continue
         except OSError as error:

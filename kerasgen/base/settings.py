@@ -231,7 +231,7 @@ def read_toml(file: str, known: list[str], flag: str = "--config") -> dict[str, 
         BadInputError: it is malformed, or has a key that is not in `known`.
     """
     path = ours(Path(file))
-    if not path.is_file():
+    if not os.path.isfile(path):
         present = ", ".join(sorted(f"configs/{p.name}" for p in bundled("configs").glob("*.toml")))
         raise MissingFileError(f"{flag} must name a TOML file; received {file!r}; ours are {present}")
     try:

@@ -173,7 +173,7 @@ def own_path(save_dir: str | Path, corpus: str) -> Path:
 def own(save_dir: str, names: list[str]) -> Path | None:
     """Return the user's own model of the first of these corpora that has one, or None."""
     paths = [own_path(save_dir, name) for name in names]
-    return next((path for path in paths if path.exists()), None)
+    return next((path for path in paths if os.path.exists(path)), None)
 
 
 def check_kind(contents: Contents, kind: str) -> None:

@@ -5,14 +5,15 @@ and shape; the arrays, one after another.
 """
 
 import contextlib
+import errno
 import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasgen.base.errors import BadInputError, reason
-from kerasgen.base.files import remove_leftovers, sha256, whole
+from kerasgen.base.errors import BadInputError, FailedError, reason
+from kerasgen.base.files import listed, remove_leftovers, sha256, whole
 
 if TYPE_CHECKING:  # `kerasgen clean` does without
     import numpy as np
@@ -33,7 +34,7 @@ def write(folder: Path, step: int, arrays: dict[str, "np.ndarray"], facts: dict[
         facts: whatever JSON can hold.
 
     Raises:
-        FailedError: it can't be written; those before are still there.
+        FailedError: it can't be written; the one before is still there.
     """
     import numpy as np
 
@@ -46,19 +47,40 @@ def write(folder: Path, step: int, arrays: dict[str, "np.ndarray"], facts: dict[
     }
     content = b"".join([json.dumps(header).encode(), b"\n", *(array.tobytes() for array in raw.values())])
     path = folder / f"{step:012d}{_SUFFIX}"
-    remove_leftovers(path)
-    with whole(path) as temporary, open(temporary, "wb") as file:
-        file.write(sha256(content).encode() + b"\n")
-        file.write(content)
-    for old in stored(folder)[KEPT:]:
-        with contextlib.suppress(OSError):  # one too many does no harm
-            old.unlink()
+    remove_leftovers(folder, f"*{_SUFFIX}")
+    parts = sha256(content).encode() + b"\n", content
+    try:
+        _write(path, parts)
+    except FailedError as error:
+        full = getattr(error.__cause__, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        if not full or len(stored(folder)) < 2:
+            raise
+        give_up(folder)  # the newest is still there
+        _write(path, parts)
+    _remove(stored(folder)[KEPT:])
     return path
+
+
+def _write(path: Path, parts: Sequence[bytes]) -> None:
+    with whole(path) as temporary, open(temporary, "wb") as file:
+        file.writelines(parts)
+
+
+def give_up(folder: Path, all: bool = False) -> None:
+    """Remove checkpoints to make room: those before the newest, or all."""
+    _remove(stored(folder)[0 if all else 1 :])
+
+
+def _remove(paths: Sequence[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):  # one too many does no harm
+            path.unlink()
 
 
 def stored(folder: Path) -> list[Path]:
     """Return the checkpoints of a folder, the newest first."""
-    return sorted((path for path in folder.glob(PATTERN) if path.stem.isdecimal()), key=step_of, reverse=True)
+    found = [path for path in listed(folder, PATTERN) if path.stem.isdecimal()]
+    return sorted(found, key=step_of, reverse=True)
 
 
 def step_of(path: Path) -> int:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from kerasgen.base import files
 from kerasgen.base.errors import BadInputError
 from kerasgen.modelfile import store
 
@@ -18,6 +19,9 @@ def keep(path: Path, card: dict[str, Any]) -> str:
 
     Returns:
         One line that says what was kept, and both scores; nothing where nothing was.
+
+    Raises:
+        FailedError: it can't be kept.
     """
     try:
         old = store.read(path).card if path.exists() else None
@@ -30,7 +34,8 @@ def keep(path: Path, card: dict[str, Any]) -> str:
         try:
             os.link(path, kept)
         except OSError:  # a file system without links
-            shutil.copy2(path, kept)
+            with files.whole(kept) as temporary:
+                shutil.copyfile(path, temporary)
     why = "learned another text" if not _same(old, card, "data", "sha256") else "may be the better one"
     return (
         f"the model before {why} and is kept as {kept}: {store.score_sentence(old)}; the new one: "

@@ -5,6 +5,8 @@ import os
 import sys
 from importlib.util import find_spec
 
+from kerasgen.base import console
+
 
 @contextlib.contextmanager
 def progress_bar(total: int, quiet: bool = False, first: int = 0, chars: int = 0, done: int = 0):
@@ -17,20 +19,19 @@ def progress_bar(total: int, quiet: bool = False, first: int = 0, chars: int = 0
         chars: characters a step; where given, their rate is shown.
         done: the steps of this training that were made before it was interrupted.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from kerasgen.models.backend import keras
 
-    console = Console(stderr=True)
-    shows = console.is_jupyter and find_spec("ipywidgets") or console.is_terminal and not os.environ.get("NO_COLOR")
+    screen = console.screen()
+    shows = screen.is_jupyter and find_spec("ipywidgets") or screen.is_terminal and not os.environ.get("NO_COLOR")
     if quiet or not shows:
         yield keras.callbacks.Callback()
         return
     loss = TextColumn("steps, loss {task.fields[loss]} bits/char{task.fields[rate]}")
     columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), loss, TimeRemainingColumn())
     # What is printed meanwhile goes above the bar, unless it goes into a file or a pipe.
-    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
+    with Progress(*columns, console=screen, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
         task = bar.add_task("training", total=total, completed=done, loss="-", rate="")
 
         class ProgressBar(keras.callbacks.Callback):

@@ -6,6 +6,7 @@ checkpoints. Once its model is saved, the folder goes. Importing this module imp
 
 import contextlib
 import json
+import os
 import re
 import secrets
 from dataclasses import dataclass
@@ -63,8 +64,10 @@ class Run:
     @property
     def diverged(self) -> str:
         """Why it can't be resumed, or nothing."""
-        file = self.folder / DIVERGED
-        return file.read_text(encoding="utf-8").strip() if file.is_file() else ""
+        try:
+            return (self.folder / DIVERGED).read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return ""
 
     def note(self) -> None:
         """Write its ``config.json``."""
@@ -104,15 +107,15 @@ def lock(save_dir: str | Path, corpus: str):
 def named(name: str, save_dir: str | Path) -> Run | None:
     """Return the unfinished run of that path, or of that name in `save_dir`; None where there is none."""
     for folder in (Path(name), home(save_dir) / name):
-        if (folder / CONFIG).is_file():
+        if os.path.isfile(folder / CONFIG):
             return Run(folder, _config(folder))
     return None
 
 
 def unfinished(save_dir: str | Path) -> list[Run]:
     """Return all unfinished runs, the last written first."""
-    folders = home(save_dir).glob("*-????????")
-    found = [path for path in folders if (path / CONFIG).is_file() or checkpoints.stored(path)]
+    folders = files.listed(home(save_dir), "*-????????")
+    found = [path for path in folders if os.path.isfile(path / CONFIG) or checkpoints.stored(path)]
     return [Run(path, _config(path)) for path in sorted(found, key=_written, reverse=True)]
 
 

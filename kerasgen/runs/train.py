@@ -4,17 +4,17 @@ Importing this module imports no TensorFlow.
 """
 
 import contextlib
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
+import glob
+import sys
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kerasgen.base import console, files
+from kerasgen.base import console, files, streams
 from kerasgen.base.errors import DivergedError, FailedError, KerasgenError, StoppedError
 from kerasgen.modelfile import store
-from kerasgen.runs import previous
+from kerasgen.runs import last_save, previous, signals
 from kerasgen.runs import run as runs
 from kerasgen.runs.progress_bar import progress_bar
 from kerasgen.runs.run import Run
@@ -51,14 +51,17 @@ def train(
         BadInputError: the run of ``--resume`` is another one.
         StoppedError: a signal ended it; all is kept.
     """
+    streams.keep_going()
     with contextlib.ExitStack() as stack:
         run = None
         if path:
             stack.enter_context(runs.lock(path.parent, task.corpus.name))
-            files.remove_leftovers(path)
+            files.remove_leftovers(path.parent, glob.escape(path.name))
             if ended := runs.ended(task, path):
                 return _saved(task, ended, path)
             run = runs.claim(task, path.parent, command, start.origin)
+            files.remove_leftovers(run.folder)
+        signalled = stack.enter_context(signals.noted(run is not None))
 
         from kerasgen.models import backend
 
@@ -69,16 +72,24 @@ def train(
             generator = task.generator(start.build(task))
             if run and not run.model.exists():
                 _begin(task, run, generator, start)
-            seconds = _fit(task, run, start, generator, reporter, callbacks)
+            seconds = _fit(task, run, start, generator, reporter, callbacks, signalled)
             generator.card = task.card(generator, round(seconds, 2)) | ({"run": run.config["id"]} if run else {})
             if reporter:
                 console.note(advice(task, generator.card), task.settings.quiet)
         if path and run:
-            kept = previous.keep(path, generator.card)
-            generator.save(path, optimizer=task.keeps_optimizer)
+            kept = ""
+
+            def write(to: Path) -> None:
+                nonlocal kept
+                kept = previous.keep(path, generator.card) if to == path else ""
+                generator.save(to, optimizer=task.keeps_optimizer)
+
+            last_save.save(write, path, run, signalled)
             run.remove()
             if kept:
                 console.note(kept)
+            if signal := signalled():  # it came when all steps were made
+                raise StoppedError(f"stopped once {path} was saved", signal)
     return generator, seconds
 
 
@@ -135,8 +146,10 @@ def measured(logs: dict[str, float]) -> str:
     return ", ".join(f"{name} {logs[key]:.3f}" for name, key in parts.items() if key in logs) + " bits/char"
 
 
-def _fit(task: Task, run: Run | None, start: StartingPoint, generator, reporter, callbacks: Sequence[Any]) -> float:
-    """Fit with everything around it: signals, checkpoints, logs, early stopping, progress bar; return the seconds."""
+def _fit(
+    task: Task, run: Run | None, start: StartingPoint, generator, reporter, callbacks: Sequence[Any], signalled
+) -> float:
+    """Fit with everything around it: checkpoints, logs, early stopping, progress bar; return the seconds."""
     from kerasgen.runs.checkpointer import Checkpointer
     from kerasgen.runs.estimate import Estimate
     from kerasgen.training.fit import fit
@@ -145,40 +158,39 @@ def _fit(task: Task, run: Run | None, start: StartingPoint, generator, reporter,
     settings, model = task.settings, generator.char_model
     first = int(generator.model.optimizer.iterations)
     progress, stopping = Progress(task.first_smoothed_loss), task.early_stopping()
-    with _signals(run is not None) as signalled:
-        checkpointer = Checkpointer(run.folder if run else None, model, progress, stopping, signalled)
-        _restore(checkpointer)
-        monitor = _monitor(task, run, generator, progress) if settings.log else None
-        parent = _ParentScore(task, start, stopping, checkpointer.saved >= 0, generator)
-        if settings.finish:
-            if checkpointer.saved < 0:
-                raise FailedError("--finish needs a checkpoint that can be read; leave it out to start over")
-            checkpointer.take_best()
-            return checkpointer.seconds
-        done = checkpointer.step - first
-        with progress_bar(task.steps, settings.quiet, first, int(task.chars_per_step), done) as bar:
-            shown = reporter if not settings.quiet else None
-            report = _printing(shown(generator)) if shown else None
-            estimate = Estimate(task.epoch_ends(first)[-1], stopping is not None) if shown else None
-            # The checkpointer is the last, so that it keeps what the others are after an epoch.
-            hooks = [bar, estimate, stopping, parent.callback, report, monitor, *callbacks, checkpointer]
-            try:
-                generator.history = fit(
-                    model,
-                    task.batches,
-                    epoch_ends=task.epoch_ends(first),
-                    validate=(lambda: task.validate(generator)) if stopping or monitor or report or not run else None,
-                    callbacks=[hook for hook in hooks if hook],
-                    chunk=task.chunk,
-                    chars_per_loss=task.chars_per_loss,
-                    progress=progress,
-                )
-            except BaseException as error:
-                if monitor:
-                    monitor.on_train_end()  # what is logged so far gets to the disk
-                if isinstance(error, KerasgenError):
-                    raise _explained(error, run, checkpointer.saved, start) from None
-                raise
+    checkpointer = Checkpointer(run.folder if run else None, model, progress, stopping, signalled)
+    _restore(checkpointer)
+    monitor = _monitor(task, run, generator, progress) if settings.log else None
+    parent = _ParentScore(task, start, stopping, checkpointer.saved >= 0, generator)
+    if settings.finish:
+        if checkpointer.saved < 0:
+            raise FailedError("--finish needs a checkpoint that can be read; leave it out to start over")
+        checkpointer.take_best()
+        return checkpointer.seconds
+    done = checkpointer.step - first
+    with progress_bar(task.steps, settings.quiet, first, int(task.chars_per_step), done) as bar:
+        shown = reporter if not settings.quiet else None
+        report = _printing(shown(generator)) if shown else None
+        estimate = Estimate(task.epoch_ends(first)[-1], stopping is not None) if shown else None
+        # The checkpointer is the last, so that it keeps what the others are after an epoch.
+        hooks = [bar, estimate, stopping, parent.callback, report, monitor, *callbacks, checkpointer]
+        try:
+            generator.history = fit(
+                model,
+                task.batches,
+                epoch_ends=task.epoch_ends(first),
+                validate=(lambda: task.validate(generator)) if stopping or monitor or report or not run else None,
+                callbacks=[hook for hook in hooks if hook],
+                chunk=task.chunk,
+                chars_per_loss=task.chars_per_loss,
+                progress=progress,
+            )
+        except BaseException as error:
+            if monitor:
+                monitor.on_train_end()  # what is logged so far gets to the disk
+            if isinstance(error, KerasgenError):
+                raise _explained(error, run, checkpointer.saved, start) from None
+            raise
     parent.tell()
     return checkpointer.seconds
 
@@ -194,7 +206,11 @@ def _restore(checkpointer) -> None:
 def _printing(report: Report):
     from kerasgen.models.backend import keras
 
-    return keras.callbacks.LambdaCallback(on_epoch_end=console.harmless(report))
+    def print_at_once(epoch, logs):
+        report(epoch, logs)
+        sys.stdout.flush()
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=print_at_once)
 
 
 class _ParentScore:
@@ -254,35 +270,3 @@ def _explained(error: KerasgenError, run: Run | None, saved: int, start: Startin
             temporary.write_text(message, encoding="utf-8")
         return DivergedError(f"{message}; to remove it: {run.removal}")
     return error
-
-
-@contextlib.contextmanager
-def _signals(wanted: bool) -> Iterator[Callable[[], int]]:
-    """Note Ctrl-C and SIGTERM instead of dying of them, so that a step can be finished; a second one ends at once.
-
-    Args:
-        wanted: whether to do so; else they do what they always do.
-
-    Yields:
-        A function that returns the number of the signal that came, or 0.
-    """
-    came: list[int] = []
-    if not wanted or threading.current_thread() is not threading.main_thread():  # Python signals the main thread only
-        yield lambda: 0
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def note(number, frame):
-        came.append(number)
-        restore()
-
-    for number in before:
-        signal.signal(number, note)
-    try:
-        yield lambda: came[0] if came else 0
-    finally:
-        restore()

@@ -33,10 +33,9 @@ class Board:
 
     def __enter__(self):
         if not self._quiet:
-            from rich.console import Console
             from rich.live import Live
 
-            screen = Console(stderr=True)
+            screen = console.screen()
             if screen.is_terminal and not os.environ.get("NO_COLOR"):
                 self._live = Live(console=screen, transient=True, auto_refresh=False)
                 self._live.start()

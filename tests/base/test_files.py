@@ -1,6 +1,7 @@
 """What is written appears whole or not at all."""
 
 import contextlib
+import glob
 import hashlib
 import os
 import subprocess
@@ -36,10 +37,38 @@ def test_missing_folders_are_made(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
-def test_the_file_is_an_ordinary_one_and_not_private(tmp_path):
-    with files.whole(tmp_path / "x.txt") as temporary:
-        temporary.write_text("")
-    assert (tmp_path / "x.txt").stat().st_mode & 0o777 == 0o644
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_the_users_umask_says_who_may_read_a_file(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        with files.whole(tmp_path / "x.txt") as temporary:
+            temporary.write_text("")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x.txt").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+@pytest.mark.parametrize("target", ["nowhere/at/all", "the user's own.txt"])
+def test_a_link_in_the_place_of_a_lock_is_one_clear_error_and_not_followed(tmp_path, target):
+    (tmp_path / "the user's own.txt").write_text("precious")
+    (tmp_path / "mini.lock").symlink_to(target)
+    with pytest.raises(FailedError, match="mini.lock can't be written"), files.locked(tmp_path / "mini.lock", "trains"):
+        pytest.fail("the block must not begin")
+    assert (tmp_path / "the user's own.txt").read_text() == "precious"
+
+
+def test_what_is_gone_holds_nothing(tmp_path):
+    assert files.listed(tmp_path / "gone", "*") == []
+    files.remove_leftovers(tmp_path / "gone")
+
+
+def test_only_what_a_killed_process_left_is_removed(tmp_path):
+    for name in (".my-[a]-0a1b2c3d.keras", ".my-b-0a1b2c3d.keras", ".my-[a]-notes.keras", "my-[a].keras"):
+        (tmp_path / name).write_text("")
+    files.remove_leftovers(tmp_path, glob.escape("my-[a].keras"))
+    assert sorted(os.listdir(tmp_path)) == [".my-[a]-notes.keras", ".my-b-0a1b2c3d.keras", "my-[a].keras"]
+    files.remove_leftovers(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [".my-[a]-notes.keras", "my-[a].keras"]
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
