@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kerasgen.base.machine import cores
 from kerasgen.generation.chain import WAYS, Guide, Knobs, drawn, forbid, kept, knobs, way
 from kerasgen.generation.sampling import Sampling
-from kerasgen.models.backend import cores, tf
+from kerasgen.models.backend import tf
 
 BLOCK = 1024  # rows that are drawn from one key; also the most that one program generates side by side
 BUFFERS = {1: 16384, 8: 4096, 64: 512, BLOCK: 128}  # characters a call, by the rows that programs are compiled for

@@ -11,6 +11,7 @@ from typing import Any
 
 from kerasgen.base.errors import BadInputError, FailedError
 from kerasgen.base.figures import import_matplotlib
+from kerasgen.base.machine import FUSED_LOOPS
 
 if "keras" in sys.modules and sys.modules["keras"].config.backend() != "tensorflow":
     raise FailedError(
@@ -53,11 +54,6 @@ import keras as keras  # noqa: E402  (the environment above must be set before)
 tf.get_logger().addFilter(lambda record: "triggered tf.function retracing" not in record.getMessage())
 
 
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def fuse_small_loops() -> bool:
     """Let XLA compile loops that touch less than 400,000 bytes into one kernel instead of several calls a step.
 
@@ -68,11 +64,10 @@ def fuse_small_loops() -> bool:
     Returns:
         Whether XLA is told so now; `simple_rnn_gradients` must know.
     """
-    option = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=400000"
     flags = os.environ.get("XLA_FLAGS", "")
     if "xla_backend_extra_options" not in flags:
-        os.environ["XLA_FLAGS"] = flags = f"{flags} {option}".strip()
-    return option in flags
+        os.environ["XLA_FLAGS"] = flags = f"{flags} {FUSED_LOOPS}".strip()
+    return FUSED_LOOPS in flags
 
 
 def use_one_thread() -> None:

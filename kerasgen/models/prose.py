@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from kerasgen.models.backend import cores, keras, tf
+from kerasgen.base.machine import cores
+from kerasgen.models.backend import keras, tf
 from kerasgen.models.dropout import dropout_mask
 from kerasgen.models.lstm_passes import lstm_stack, lstm_step
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasgen.base import console, files
+from kerasgen.base import console, files, machine
 from kerasgen.base.errors import BadInputError, FailedError
 from kerasgen.base.settings import identity_of
 from kerasgen.modelfile import store
@@ -212,11 +212,11 @@ def claim(task: "Task", save_dir: str | Path, command: str, origin: str = "") ->
     beside = [r for r in others if r.corpus == task.corpus.name and r.step]
     if run.diverged:
         raise FailedError(f"{run.diverged}; --no-resume starts over")
-    versions = store.versions()
+    now = {"versions": store.versions(), "machine": machine.facts()}  # what the last bits hang on
+    began = {key: run.config.get(key, now[key]) for key in now} if run.step else now
     if run.step:
         console.note(f"resuming {folder} at step {run.step:,} of {task.steps:,}; --no-resume starts over", quiet)
-        before = run.config.get("versions", versions)
-        changed = [f"{name} {before.get(name)}, now {versions[name]}" for name in versions if before != versions]
+        changed = [change for key in now for change in machine.changes(began[key], now[key])]
         if changed:
             console.note(f"the run began with {', '.join(changed)}: the last bits of its result may differ")
     elif beside:
@@ -230,7 +230,7 @@ def claim(task: "Task", save_dir: str | Path, command: str, origin: str = "") ->
         **ours,
         "id": run.config.get("id") if run.step else secrets.token_hex(8),
         "command": command,
-        "versions": run.config.get("versions", versions) if run.step else versions,
+        **began,
         "logs": run.config.get("logs") if run.step else None,
     }
     run = Run(folder, config)

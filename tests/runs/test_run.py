@@ -1,6 +1,7 @@
 """Which run a command resumes, and that none is lost: through the real commands."""
 
 import json
+import re
 import shlex
 import shutil
 
@@ -8,10 +9,14 @@ import numpy as np
 import pytest
 
 import kerasgen
-from kerasgen.base import console
+from kerasgen.base import console, machine
 from kerasgen.modelfile import store
+from kerasgen.runs import checkpoints
 from kerasgen.runs import run as runs
 from kerasgen.runs.checkpointer import Checkpointer
+from kerasgen.tasks.registry import make_task
+from kerasgen.tasks.settings import NamesSettings
+from kerasgen.text.corpora import Text
 from tests.support.commands import call
 from tests.support.poems import write_text
 
@@ -119,3 +124,22 @@ def test_the_command_of_a_run_is_kept_without_what_resumed_it():
     ]
     assert console.command_line("kerasgen dino", words) == "kerasgen dino --data=book.txt --epochs 3 -- --resume"
     assert console.command_line("kerasgen dino", ["--resume", "--finish"]) == "kerasgen dino --finish"
+
+
+def test_a_run_says_once_what_differs_from_where_it_began(tmp_path, monkeypatch, capsys):
+    task = make_task(NamesSettings(units=3, steps=9), Text("towns", "ada\nbea\ncleo", ""))
+    monkeypatch.setenv("XLA_FLAGS", "")
+    run = runs.claim(task, tmp_path, "command")
+    checkpoints.write(run.folder, 3, {"losses": np.zeros(2)}, {})
+    monkeypatch.setenv("XLA_FLAGS", machine.FUSED_LOOPS)  # which kerasgen sets itself
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # equal to the last bit
+    runs.claim(task, tmp_path, "command")
+    assert "the run began with" not in capsys.readouterr().err
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")
+    monkeypatch.setattr(machine, "cores", lambda: 99)
+    runs.claim(task, tmp_path, "command")
+    told = capsys.readouterr().err
+    assert re.search(
+        r"the run began with XLA_FLAGS unset, now --xla_cpu_enable_fast_math=true, cores \d+, now 99: ", told
+    )
+    assert store.versions().items() <= run.config["versions"].items() and "processor" in run.config["machine"]
