@@ -55,6 +55,11 @@ def _exit_code(command: Callable[[Sequence[str] | None], None], argv: Sequence[s
         return 130
     except SystemExit as done:  # of --help, for one
         return done.code if isinstance(done.code, int) else 0
+    except Exception as error:
+        if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":  # TensorFlow's
+            raise
+        note(f"error: there is not enough memory ({reason(error):.100}); ask for less, or close what else is open")
+        return 1
     return 0
 
 

@@ -18,6 +18,7 @@ from kerasgen.runs import last_save, previous, signals
 from kerasgen.runs import run as runs
 from kerasgen.runs.progress_bar import progress_bar
 from kerasgen.runs.run import Run
+from kerasgen.tasks import limits
 from kerasgen.tasks.registry import kind_of
 from kerasgen.tasks.task import StartingPoint, Task
 
@@ -48,9 +49,10 @@ def train(
 
     Raises:
         FailedError: another process trains the same model, the loss became NaN, or nothing can be written.
-        BadInputError: the run of ``--resume`` is another one.
+        BadInputError: the run of ``--resume`` is another one, or the training can't fit in memory.
         StoppedError: a signal ended it; all is kept.
     """
+    limits.check(task.sizes, saved=path is not None)
     streams.keep_going()
     with contextlib.ExitStack() as stack:
         run = None

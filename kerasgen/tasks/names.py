@@ -6,6 +6,7 @@ from kerasgen.base import markdown
 from kerasgen.metrics.novelty import KnownTexts
 from kerasgen.metrics.score import Score
 from kerasgen.tasks import notebook
+from kerasgen.tasks.limits import Sizes
 from kerasgen.tasks.settings import NamesSettings
 from kerasgen.tasks.task import Task
 from kerasgen.text.casing import Casing, of_names
@@ -74,6 +75,17 @@ class NamesTask(Task):
             first: the steps that the optimizer had behind it when the run began.
         """
         return [first + end for end in notebook.report_steps(self.steps, self.every)]
+
+    @property
+    def sizes(self) -> Sizes:
+        """What the memory follows from; measured: 8 to 10 times the weights, and 6 times the states."""
+        settings, time = self.settings, self.batches.rows.shape[1] - 1
+        arguments = {
+            "vocab_size": len(self.vocab), "units": settings.units, "dtype": settings.dtype,
+            "batch_size": settings.batch_size, "carry_state": settings.carry_state,
+        }  # fmt: skip
+        batch, slots = (self.chunk, settings.batch_size, time), int(settings.momentum > 0)
+        return Sizes(self.kind, arguments, batch, settings.batch_size * time, slots, weights=6, activations=5)
 
     @property
     def first_smoothed_loss(self) -> float:

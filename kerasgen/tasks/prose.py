@@ -8,6 +8,7 @@ import numpy as np
 from kerasgen.base import markdown
 from kerasgen.metrics.novelty import KnownTexts, copying, unmeasured
 from kerasgen.metrics.score import Score
+from kerasgen.tasks.limits import Sizes
 from kerasgen.tasks.settings import ProseSettings
 from kerasgen.tasks.task import Task
 from kerasgen.text.casing import Casing, of_text
@@ -80,6 +81,22 @@ class ProseTask(Task):
     def case_identity(self) -> dict[str, bool]:
         """What tells its runs from those of another case."""
         return {"lower_case": self.casing.learned == "lower"}
+
+    @property
+    def sizes(self) -> Sizes:
+        """What the memory follows from; measured: 10 times the weights, and 20 to 28 times the states of a layer."""
+        settings = self.settings
+        arguments = {"vocab_size": len(self.vocab), "units": settings.units, "dtype": settings.dtype}
+        return Sizes(
+            self.kind,
+            arguments,
+            (self.chunk, settings.batch_size, settings.seq_len),
+            settings.batch_size * (settings.seq_len if settings.target == "every" else 1),
+            saved_slots=2 * settings.save_optimizer,
+            weights=8,
+            activations=18,
+            lower="--batch-size or --seq-len",
+        )
 
     def epoch_ends(self, first: int = 0) -> list[int]:
         """Return the steps after which a pass over the text ends, several passes, or a part of one.

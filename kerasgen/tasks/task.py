@@ -11,6 +11,7 @@ from kerasgen.metrics.ngrams import NgramScore, best_ngrams
 from kerasgen.metrics.novelty import KnownTexts
 from kerasgen.metrics.score import Score
 from kerasgen.modelfile.store import Contents
+from kerasgen.tasks.limits import Sizes
 from kerasgen.tasks.settings import TaskSettings
 from kerasgen.text.casing import Casing
 from kerasgen.text.corpora import Text
@@ -92,6 +93,11 @@ class Task(ABC):
         task = type(self)(settings, self.corpus)  # type: ignore[call-arg]  # a task that can be made takes both
         task.small_loops_fused = self.small_loops_fused
         return task
+
+    @property
+    @abstractmethod
+    def sizes(self) -> Sizes:
+        """What the memory that the training takes follows from."""
 
     @abstractmethod
     def build(self):

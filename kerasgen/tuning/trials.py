@@ -21,6 +21,7 @@ import numpy as np
 from kerasgen.base import console
 from kerasgen.base.errors import BadInputError, FailedError, KerasgenError, reason
 from kerasgen.models.backend import keras
+from kerasgen.tasks import limits
 from kerasgen.tasks.task import Task
 from kerasgen.training import fit as training
 from kerasgen.tuning import oracles, workers
@@ -57,6 +58,7 @@ class Trainer:
         """
         settings = replace(self._base.settings, **values, seed=self._base.settings.seed + execution)
         self._task = self._base.with_settings(settings.with_epochs(epochs))
+        limits.check(self._task.sizes, saved=False)
         return self._task.build()
 
     def fit(self, model, callbacks: Sequence[keras.callbacks.Callback]) -> float:
