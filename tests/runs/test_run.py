@@ -40,8 +40,8 @@ def folder(learned, tmp_path):
 
 
 def fine_tuned(folder, epochs, *more, **expected):
-    return call(folder, "shakespeare", "--data", "book.txt", "--no-log", "--length", 9, "--epochs", epochs, *more,
-                "--prompt", "Et tu", **expected)  # fmt: skip
+    flags = ("--data", "book.txt", "--no-log", "--seq-len", 10, "--length", 9, "--epochs", epochs, "--prompt", "Et tu")
+    return call(folder, "shakespeare", *flags, *more, **expected)
 
 
 def unfinished(folder):
