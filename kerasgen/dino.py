@@ -14,6 +14,7 @@ from kerasgen.base.settings import check_effects
 from kerasgen.modelfile import store
 from kerasgen.runs import run as runs
 from kerasgen.runs.chosen import answering, as_the_model, own_model
+from kerasgen.tasks import limits
 from kerasgen.tasks.registry import NAMES
 from kerasgen.tasks.settings import NamesSettings
 from kerasgen.tasks.sizes import settings_for
@@ -44,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = given.settings
     console.note(f"the seed is {settings.seed}", settings.quiet or not random)
     output.check(settings.output, corpora.each(settings.data))
+    limits.check_texts(settings.num_samples, settings.min_length)
     if settings.sample_only or settings.model and not {"steps", "epochs"} & given.flags.keys():
         check_effects(NamesSettings, given.flags, "generating")
         generate(settings)

@@ -14,6 +14,7 @@ from kerasgen.generation.lines import ended, whole_lines
 from kerasgen.modelfile import store
 from kerasgen.runs import run as runs
 from kerasgen.runs.chosen import OwnModel, answering, as_the_model, learned_text, own_model
+from kerasgen.tasks import limits
 from kerasgen.tasks.registry import PROSE
 from kerasgen.tasks.settings import ProseSettings
 from kerasgen.tasks.sizes import settings_for
@@ -49,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = given.settings
     console.note(f"the seed is {settings.seed}", settings.quiet or not random)
     output.check(settings.output, corpora.each(settings.data))
+    if settings.num_samples > 1:  # a single text is written as it comes
+        limits.check_texts(settings.num_samples, settings.length, "--num-samples or --length")
     own = None if settings.model else own_model(PROSE, settings)
     unlearned = not (settings.model or own and own.fits or corpora.hashes(settings.data, PROSE.corpus))
     if unlearned and not (settings.epochs or settings.sample_only):

@@ -71,6 +71,15 @@ def reason(error: BaseException) -> str:
     return " ".join(str(text).split())
 
 
+def received(value: object) -> str:
+    """Give a value as a message shows it: a text in quotes, a date as it is written in TOML, and all in short."""
+    try:
+        text = repr(value) if isinstance(value, str) else str(value)
+    except ValueError:  # Python writes no number of over 4,300 digits
+        text = "a number of thousands of digits"
+    return text if len(text) <= 200 else f"{text[:197]}..."
+
+
 def nearest(word: str, known: list[str]) -> str:
     """Give the closest of the known words as a hint (``"; did you mean 'units'?"``), or nothing where none is close."""
     import difflib

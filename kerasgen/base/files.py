@@ -4,12 +4,14 @@ import contextlib
 import fnmatch
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kerasgen.base.errors import FailedError, reason
 
+_SMALL = 16 * 1024 * 1024  # bytes
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -40,6 +42,22 @@ def ours(path: Path) -> Path:
 def sha256(data: bytes) -> str:
     """Return the SHA-256 of some bytes in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
+
+
+def read_small(path: Path) -> bytes:
+    """Read a file that a person writes: no device, which may never end, and at most 16 MiB.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it is not such a file.
+    """
+    with open(path, "rb") as file:
+        if stat.S_ISCHR(os.fstat(file.fileno()).st_mode):
+            raise ValueError("it is a device")
+        content = file.read(_SMALL + 1)
+    if len(content) > _SMALL:
+        raise ValueError(f"it has more than {_SMALL >> 20} MiB")
+    return content
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kerasgen.base.errors import BadInputError, MissingFileError, reason
+from kerasgen.base.files import read_small
 
 
 def text_of(prompt: str) -> str:
@@ -25,7 +26,7 @@ def text_of(prompt: str) -> str:
     if prompt.startswith("FILE:"):
         path = Path(prompt.removeprefix("FILE:"))
         try:
-            return path.read_text(encoding="utf-8-sig")
+            return read_small(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
         except FileNotFoundError:
             raise MissingFileError(f"--prompt FILE:path must name a text file; there is no {str(path)!r}") from None
         except (OSError, ValueError) as error:

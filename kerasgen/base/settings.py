@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from kerasgen.base.errors import BadInputError, MissingFileError, nearest, reason
-from kerasgen.base.files import bundled, ours
+from kerasgen.base.errors import BadInputError, MissingFileError, nearest, reason, received
+from kerasgen.base.files import bundled, ours, read_small
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Settings = TypeVar("Settings", bound="DataclassInstance")
 WORKS = ("generating", "a new model", "fine-tuning")  # what a command may be asked for
+_LARGEST = 10**18  # what any whole number may be; 64 bits hold more
 _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
@@ -158,8 +159,12 @@ def check_ranges(settings: Any) -> None:
     """Raise BadInputError where a setting is outside its range."""
     for name, one in about(settings).items():
         value = getattr(settings, name)
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            raise BadInputError(f"{flag_of(name)} must be at most {_LARGEST}; received a number of over 18 digits")
         if one.within and value is not None and not one.within.holds(value):
             raise BadInputError(f"{flag_of(name)} must be {one.within.words}; received {value!r}")
+        if any("\0" in text for text in (value if isinstance(value, tuple) else [value]) if isinstance(text, str)):
+            raise BadInputError(f"{flag_of(name)} must have no NUL character; received {value!r:.100}")
 
 
 def resolve(
@@ -235,8 +240,8 @@ def read_toml(file: str, known: list[str], flag: str = "--config") -> dict[str, 
         present = ", ".join(sorted(f"configs/{p.name}" for p in bundled("configs").glob("*.toml")))
         raise MissingFileError(f"{flag} must name a TOML file; received {file!r}; ours are {present}")
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        values = tomllib.loads(read_small(path).decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:  # the last where it is nested a thousand deep
         raise BadInputError(f"{flag} must name a TOML file; {file!r} can't be read: {reason(error)}") from None
     for key in values:
         if key not in known:
@@ -263,8 +268,7 @@ def _of_type(name: str, hint: Any, value: Any, many: bool = False) -> Any:
         return float(value)
     fits = isinstance(value, plain) and isinstance(value, bool) == (plain is bool)
     if not fits or (choices(hint) and value not in choices(hint)):
-        received = repr(value) if isinstance(value, str) else value  # a date as it is written in TOML
-        raise BadInputError(f"{flag_of(name)} must be {type_words(hint)}; received {received}")
+        raise BadInputError(f"{flag_of(name)} must be {type_words(hint)}; received {received(value)}")
     return value
 
 

@@ -187,6 +187,7 @@ def check_arrays(
     state = [f"optimizer/vars/{number}" for number in range(len(found) - len(shapes))]
     if strange := set(found) - set(shapes) - set(state):
         raise Refused(f"has weights of no layer: {sorted(strange)!r:.200}")
-    if state and (found[state[0]].shape, found[state[0]].dtype.str) != ((), "<i8"):
+    counts = [found[path] for path in state[:1]]
+    if any((count.shape, count.dtype.str) != ((), "<i8") or not 0 <= count < 2**53 for count in counts):
         raise Refused("has an optimizer that does not count its steps")
     return [found[path] for path in shapes], [found[path] for path in state]

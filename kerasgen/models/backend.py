@@ -4,9 +4,12 @@ Importing this module takes seconds, so nothing does it before the arguments are
 """
 
 import contextlib
+import importlib.util
+import mmap
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from kerasgen.base.errors import BadInputError, FailedError
@@ -21,6 +24,27 @@ if "keras" in sys.modules and sys.modules["keras"].config.backend() != "tensorfl
 
 
 os.environ["KERAS_BACKEND"] = "tensorflow"  # beats keras.json, too
+
+
+def _check_flags(flags: str) -> None:
+    """Refuse a flag that XLA does not know, as it would end the process: its libraries have the names of all.
+
+    Raises:
+        BadInputError: there is one.
+    """
+    unknown = [flag for flag in flags.split() if flag.startswith("--xla_")]
+    found = importlib.util.find_spec("tensorflow") if unknown else None
+    folders = found.submodule_search_locations or [] if found else []
+    libraries = sorted((file for folder in folders for file in Path(folder).glob("lib*.so*")), key=os.path.getsize)
+    for library in libraries:
+        with open(library, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            names = {flag: flag.removeprefix("--").partition("=")[0].encode() + b"\0" for flag in unknown}
+            unknown = [flag for flag in unknown if content.find(names[flag]) < 0]
+    if libraries and unknown:
+        raise BadInputError(f"XLA_FLAGS must hold flags that XLA has; received {unknown[0]!r}; leave it out")
+
+
+_check_flags(os.environ.get("XLA_FLAGS", ""))
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own log lines are not for our users

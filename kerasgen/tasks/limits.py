@@ -8,9 +8,11 @@ from kerasgen.base import memory
 from kerasgen.base.errors import BadInputError
 from kerasgen.modelfile.blueprint import Blueprint
 
+REPORTS = 1_000_000  # of a training at the most: each is kept, and told again when it resumes
 LARGEST_FILE = 2**31 - 2**24  # bytes; an archive beyond has a second directory, which kerasgen does not write
 COPIES = 2  # of the weights in a model file: kerasgen reads one, plain Keras the other
 FRAMEWORK = 400e6  # bytes; Python with TensorFlow takes 640
+_TEXT = 50  # bytes of a string in Python, whatever is in it
 CHARACTERS = "the number of different characters"
 _FIXED = ("layers/embedding/vars/0", "vars/0")  # the one-hot rows of prose, the carried state of names
 _WIDTHS = {"float64": 8, "mixed_bfloat16": 2, "mixed_float16": 2}  # bytes of what is computed with; else 4
@@ -90,6 +92,25 @@ def check(sizes: Sizes, saved: bool = True) -> None:
         raise BadInputError(
             f"a training must fit in the memory that there is, {_gb(most)} ({who}); this one takes {_gb(total)} at the "
             f"least; lower {_largest(needed)}"
+        )
+
+
+def check_texts(count: int, length: int, lower: str = "--num-samples") -> None:
+    """Refuse to generate more texts than memory holds.
+
+    Args:
+        count: how many.
+        length: the fewest characters of one, whose ids take 4 bytes each.
+        lower: the settings that make it less.
+
+    Raises:
+        BadInputError: they can't be held; the message says what to lower.
+    """
+    needed, (most, who) = count * (_TEXT + 4 * length), memory.most()
+    if needed > most:
+        raise BadInputError(
+            f"the texts must fit in the memory that there is, {_gb(most)} ({who}); {count:,} of them take "
+            f"{_gb(needed)} at the least; lower {lower}"
         )
 
 

@@ -1,11 +1,13 @@
 """Names: a list of names, and all that training on one needs."""
 
+import math
 from typing import Any
 
 from kerasgen.base import markdown
+from kerasgen.base.errors import BadInputError
 from kerasgen.metrics.novelty import KnownTexts
 from kerasgen.metrics.score import Score
-from kerasgen.tasks import notebook
+from kerasgen.tasks import limits, notebook
 from kerasgen.tasks.limits import Sizes
 from kerasgen.tasks.settings import NamesSettings
 from kerasgen.tasks.task import Task
@@ -66,7 +68,13 @@ class NamesTask(Task):
         self.units, self.learning_rate = settings.units, settings.learning_rate
         self.patience = settings.patience or (FINE_TUNED if vocab else None)
         work = 6 * self.chars_per_step * settings.units * (settings.units + len(self.vocab)) + STEP
-        self.every = settings.sample_every or max(1, min(self.steps // REPORTS, int(LONGEST / work)))
+        most = math.ceil(self.steps / limits.REPORTS)
+        self.every = settings.sample_every or max(1, most, min(self.steps // REPORTS, int(LONGEST / work)))
+        if self.every < most:
+            raise BadInputError(
+                f"--sample-every must give at most {limits.REPORTS:,} reports; received {self.every}, which gives "
+                f"{self.steps // self.every:,}; raise it to {most:,}, or lower --steps"
+            )
 
     def epoch_ends(self, first: int = 0) -> list[int]:
         """Return the steps after which the notebook reports, and the last, which may be the end of a shorter epoch.

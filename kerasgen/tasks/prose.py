@@ -8,6 +8,7 @@ import numpy as np
 from kerasgen.base import markdown
 from kerasgen.metrics.novelty import KnownTexts, copying, unmeasured
 from kerasgen.metrics.score import Score
+from kerasgen.tasks import limits
 from kerasgen.tasks.limits import Sizes
 from kerasgen.tasks.settings import ProseSettings
 from kerasgen.tasks.task import Task
@@ -109,7 +110,7 @@ class ProseTask(Task):
         work = a_pass * (6 * read * units * (12 * units + len(self.vocab)) + STEP)
         parts = min(a_pass, math.ceil(work / LONGEST))
         together = max(1, min(math.ceil(self.steps / a_pass / REPORTS), int(LONGEST / work)))
-        every = a_pass * together / parts
+        every = max(a_pass * together / parts, self.steps / limits.REPORTS)
         ends = {a_pass, *(round(every * number) for number in range(1, math.ceil(self.steps / every)))}
         return [first + end for end in sorted(ends | {self.steps}) if end <= self.steps]
 

@@ -231,7 +231,7 @@ class ProseSettings(TaskSettings):
     lines: int | None = setting(
         None,
         "stop after so many whole lines, however long; the one that the prompt begins counts, empty ones do not",
-        within=at_least(1),
+        within=between(1, 10**6),
     )
     on_unknown: Literal["error", "skip", "replace"] = setting(
         "replace",
@@ -256,7 +256,7 @@ class ProseSettings(TaskSettings):
         False, "train a new model instead of fine-tuning the one that would answer", identifies=True
     )
     scratch_epochs: int = setting(
-        20, "how many passes a new model takes, without --epochs", within=at_least(1), identifies=True,
+        20, "how many passes a new model takes, without --epochs", within=EPOCHS, identifies=True,
         effect="new model",
     )  # fmt: skip
     seq_len: int = setting(40, "how many characters a window has", within=between(1, 4096), searchable=True)

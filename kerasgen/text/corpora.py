@@ -51,6 +51,8 @@ def read(data: str | Sequence[str] | None, default: str, column: str | None = No
     given = each(data)
     if "" in given:
         raise BadInputError("--data must name a file or a known corpus; received ''")
+    if nul := next((one for one in given if "\0" in one), ""):
+        raise BadInputError(f"--data must have no NUL character; received {nul!r:.100}")
     if len(given) == 1 and given[0] in KNOWN and not column:
         content, note = _named(given[0])
         return _of_bytes(given[0], content, given[0], note)

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from kerasgen.base import memory
 from kerasgen.base.console import quoted
 from kerasgen.base.errors import BadInputError, MissingFileError, nearest, reason
 from kerasgen.text.file_names import file_name
@@ -18,6 +19,7 @@ from kerasgen.text.known import KNOWN
 
 STANDARD_INPUT = "-"
 _MOST = 256 * 1024 * 1024  # bytes of what has no size that can be looked at before: standard input, or packed
+_TIMES = 3  # that a text stands in memory at the least: bytes, characters, ids
 _PACKED = b"\x1f\x8b"  # what every gzip file begins with
 
 
@@ -99,9 +101,18 @@ def _paths(source: str) -> list[Path]:
 
 def _bytes(path: Path) -> bytes:
     try:
-        if stat.S_ISCHR(path.stat().st_mode):
+        found = path.stat()
+        if stat.S_ISCHR(found.st_mode):
             raise BadInputError(f"--data must name a file; {str(path)!r} is a device")  # /dev/zero never ends
-        return path.read_bytes()
+        most, who = memory.most()
+        if _TIMES * found.st_size > most:
+            raise BadInputError(
+                f"--data must name a file that fits in memory {_TIMES} times; {str(path)!r} has "
+                f"{found.st_size / 1e9:.1f} GB, and there are {most / 1e9:.1f} GB ({who}); take a part of it"
+            )
+        with open(path, "rb") as file:
+            content = file.read() if stat.S_ISREG(found.st_mode) else file.read(_MOST + 1)
+        return content if stat.S_ISREG(found.st_mode) else _bounded(content, repr(str(path)))  # a pipe may never end
     except (FileNotFoundError, NotADirectoryError):
         hint = nearest(str(path), list(KNOWN)) or f"; the known corpora are {' and '.join(KNOWN)}"
         raise MissingFileError(f"--data must name a file or a known corpus; there is no {str(path)!r}{hint}") from None

@@ -4,9 +4,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
-from kerasgen.base.errors import BadInputError
+from kerasgen.base.errors import BadInputError, received
 from kerasgen.base.settings import choices, plain_type, read_toml, searchable
 from kerasgen.tasks.settings import TaskSettings
+
+_MOST_POINTS = 100_000  # of a range with a step; a grid makes a list of them
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,8 @@ class Entry:
             raise self._refused(f"a range whose step is a {'factor above 1' if log else 'number above 0'}")
         if (high / low if log else high - low) < step:
             raise self._refused("a range that its step fits into")
+        if (math.log(high / low, step) if log else (high - low) / step) > _MOST_POINTS:
+            raise self._refused(f"a range of at most {_MOST_POINTS:,} steps")
         return step
 
     def _checked(self, one: Any) -> Any:
@@ -148,10 +152,10 @@ class Entry:
 
     def _is_number(self, one: Any) -> bool:
         number = isinstance(one, int if self.plain is int else int | float) and not isinstance(one, bool)
-        return number and abs(one) < 1e308  # neither infinite nor NaN, nor too large for a float
+        return number and abs(one) < (2**53 if self.plain is int else 1e308)  # neither infinite nor NaN
 
     def _refused(self, rule: str) -> BadInputError:
-        return BadInputError(f"in {self.file!r}: {self.name} must be {rule}; received {self.value!r}")
+        return BadInputError(f"in {self.file!r}: {self.name} must be {rule}; received {received(self.value)}")
 
 
 def read_space(file: str, base: TaskSettings) -> list[Parameter]:
