@@ -280,6 +280,21 @@ def test_a_sweep_goes_on_though_files_are_torn(folder, pretend):
     assert code == 0 and "resuming: 3 of 3" in error and "trial 3 of 3" not in error
 
 
+@pytest.mark.parametrize("content", ["{}", "[]", '{"ongoing_trials": 5}', "null", None])
+@pytest.mark.parametrize("name", ["oracle.json", "trial_0/trial.json"])
+def test_files_of_a_sweep_that_say_something_else_are_one_line(folder, pretend, name, content):
+    assert pretend(*FLAGS, "--no-final")[0] == 0
+    file = sweep_folder(folder) / name
+    for one in (file, file.with_name(f"{file.stem}-before.json")):
+        if content is None:
+            one.unlink(missing_ok=True)
+        else:
+            one.write_text(content, encoding="utf-8")
+    code, _, error = pretend(*FLAGS[:-1], 3, "--no-final")
+    assert "Traceback" not in error and code in (0, 1)
+    assert code == 0 or "remove the folder or name another --directory" in error.splitlines()[-1]
+
+
 def test_a_second_sweep_in_the_same_folder_is_refused(folder, pretend):
     code, _, _ = pretend(*FLAGS, "--no-final")
     assert code == 0

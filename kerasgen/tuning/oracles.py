@@ -19,7 +19,7 @@ import numpy as np
 
 import kerasgen.models.backend  # noqa: F401  (says which Keras keras-tuner has to take)
 from kerasgen.base import console, files
-from kerasgen.base.errors import FailedError
+from kerasgen.base.errors import BadInputError, FailedError, reason
 from kerasgen.tuning.settings import TuneSettings
 from kerasgen.tuning.space import Parameter
 
@@ -32,6 +32,7 @@ OBJECTIVE = "val_bits_per_char"
 SWEEP, REASON = "kerasgen/sweep", "kerasgen/reason"  # sent among a trial's values, as its own message is not
 PUT_BACK = "the time is over"
 MOST_DEATHS = 2  # of processes that trained a trial, after which it has failed
+_MOST_TRIALS = 100_000  # of a sweep
 
 
 class _Durable(keras_tuner.Oracle):
@@ -119,6 +120,17 @@ class _Durable(keras_tuner.Oracle):
         self.starts = Counter(state.get("starts", {}))  # sweeps of the first release have none
 
     def reload(self):
+        try:
+            self._reload()
+        except FailedError:
+            raise
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:  # JSON of another form
+            raise FailedError(
+                f"what is kept in {self._project_dir} is not what a sweep keeps, or a part of it is missing "
+                f"({type(error).__name__}: {reason(error):.100}); remove the folder or name another --directory"
+            ) from None
+
+    def _reload(self):
         super().reload()
         # A kill may come between the writing of a trial and that of the oracle, or one of the files may be an older
         # copy. Only the oracle knows which trials were started; one that has not ended for both is trained again.
@@ -210,7 +222,11 @@ def plan(oracle, space: Sequence[Parameter], settings: TuneSettings) -> list[int
     if settings.tuner == "hyperband":
         return oracle.plan()[: settings.max_trials]
     total = math.prod(len(one.points()) for one in space) if settings.tuner == "grid" else 10**9
-    return [settings.epochs] * min(total, oracle.max_trials or total)
+    if (count := min(total, oracle.max_trials or total)) > _MOST_TRIALS:
+        raise BadInputError(
+            f"a grid must have at most {_MOST_TRIALS:,} combinations; --space has {count:,}; name --max-trials"
+        )
+    return [settings.epochs] * count
 
 
 def _save_json(path: str, content: Any) -> str:
@@ -231,7 +247,7 @@ def _load_json(path: str) -> Any:
     for file in (Path(path), _copy(Path(path))):
         try:
             return json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             console.note(f"{file} is damaged; the copy of what was there before is used")
     raise FailedError(f"{path} and the copy beside it are damaged; remove the folder or name another --directory")
 

@@ -159,6 +159,14 @@ FILES = {
         lambda: make.tensors(lambda v: v.update({"optimizer/vars/0": np.array([1, 2])})),
         "does not count",
     ),
+    "steps below zero": (
+        lambda: make.tensors(lambda v: v.update({"optimizer/vars/0": np.array(-5)})),
+        "does not count",
+    ),
+    "more steps than there are": (
+        lambda: make.tensors(lambda v: v.update({"optimizer/vars/0": np.array(2**62)})),
+        "does not count",
+    ),
     "one-hot vectors of nothing": (
         lambda: make.pack(make.members(PROSE) | {WEIGHTS: b""}),
         "has 0 bytes of model.weights.h5",
