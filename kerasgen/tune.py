@@ -3,17 +3,19 @@
 import contextlib
 import dataclasses
 import math
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasgen.base import console, files
-from kerasgen.base.errors import BadInputError, nearest
+from kerasgen.base import console, files, streams
+from kerasgen.base.errors import BadInputError, StoppedError, nearest
 from kerasgen.base.flags import parse
 from kerasgen.base.settings import card_of, identity_of, read_settings
 from kerasgen.modelfile import store
+from kerasgen.runs import signals
 from kerasgen.tasks.registry import KINDS, Kind, make_task
 from kerasgen.tasks.settings import TaskSettings
 from kerasgen.tasks.sizes import settings_for
@@ -127,13 +129,15 @@ def search(
     from kerasgen.tuning import trials
 
     board = Board(settings.quiet or bool(settings.worker))
+    streams.keep_going()
     try:
         task.tune_process()
-        with backend.tf.device(backend.device(task.settings.device)):
+        with backend.tf.device(backend.device(task.settings.device)), signals.interrupting():
             return trials.search((trainer or trials.Trainer)(task), space, settings, folder, board)
-    except KeyboardInterrupt:
-        console.note(f"stopped; the trials so far are kept in {folder}; the same command resumes the sweep")
-        raise SystemExit(130) from None
+    except KeyboardInterrupt as stop:
+        number = stop.args[0] if isinstance(stop, signals.Interrupted) else signal.SIGINT
+        message = f"stopped; the trials so far are kept in {folder}; the same command resumes the sweep"
+        raise StoppedError(message, number) from None
 
 
 def winner_settings(task: "Task", best: Row) -> TaskSettings:

@@ -10,6 +10,7 @@ import pytest
 
 from kerasgen.modelfile import store
 from tests.conftest import ROOT
+from tests.support.commands import environment
 from tests.support.streams import CLOSED, DEVICE, FULL, HANGUP, PIPE, STREAMS, TERMINAL, execute, run_all, run_case
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/dev/full and small disks are Linux'")
@@ -17,7 +18,7 @@ PAGE = (ROOT / "docs" / "streams.md").read_text(encoding="utf-8")
 STATES = [CLOSED, FULL, DEVICE, PIPE, TERMINAL]
 COMMANDS = ["kerasgen", *(f"kerasgen.{name}" for name in ("dino", "shakespeare", "tune", "inspect", "clean"))]
 GENERATING = ["kerasgen.dino", "--sample-only", "--num-samples", "3"]
-TRAINING = ["kerasgen.dino", "--data", "towns.txt", "--units", "4", "--steps", "50", "--holdout", "none", "--no-log"]
+TRAINING = ["kerasgen.dino", "--data", "towns.txt", "--units", "4", "--holdout", "none", "--no-log"]
 # Each process holds three cells: no two of its streams are in the same state, and each stream is in each of them once.
 MIXED = [dict(zip(STREAMS, (STATES[n], STATES[(n + 1) % 5], STATES[(n + 3) % 5]), strict=True)) for n in range(5)]
 
@@ -66,7 +67,7 @@ def folder(tmp_path_factory):
 
 def quietly(words, states):
     """Leave out what takes long and says little, where standard error shows no progress bar and has room."""
-    return words if states.get(STREAMS[2]) in (TERMINAL, FULL) else [*words, "--quiet"]
+    return words if states.get(STREAMS[2]) in (TERMINAL, HANGUP, FULL) else [*words, "--quiet"]
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +76,11 @@ def outcomes(folder, disk):
     fill(disk)
     hangup = {STREAMS[2]: HANGUP}
     cases = [{"words": quietly(GENERATING, states), "states": states} for states in [*MIXED, hangup]]
-    cases += [{"words": quietly([*TRAINING, "--save-dir", f"models-{n}"], s), "states": s} for n, s in enumerate(MIXED)]
-    cases += [{"words": [*TRAINING, "--steps", "1000000", "--save-dir", "models-hangup"], "states": hangup}]
+    for number, states in enumerate([*MIXED, hangup]):
+        steps = 50 if states in MIXED else 1_000_000
+        words = quietly([*TRAINING, "--steps", str(steps), "--save-dir", f"models-{number}"], states)
+        bar = "bits/char" if states[STREAMS[2]] in (TERMINAL, HANGUP) else ""
+        cases.append({"words": words, "states": states, "until": bar})
     return run_all(folder, cases, disk)
 
 
@@ -115,6 +119,22 @@ def test_every_command_begins_with_sane_streams(folder, disk, module):
     assert (code, out) == (1, "") and error == "kerasgen: error: the output can't be written: No space left on device\n"
 
 
+def test_a_terminal_that_goes_while_it_asks_for_a_prompt_ends_the_asking(folder, disk):
+    states, question = dict.fromkeys(STREAMS, TERMINAL), "(an empty line ends): "
+    assert run_case(folder, disk, ["kerasgen.shakespeare"], states, execute, question)[0] == 1
+
+
+def test_a_standard_input_that_can_only_be_written_to_is_one_line(folder):
+    for words in ("shakespeare --prompt -", "dino --data -"):
+        handle = os.open(folder / "out.txt", os.O_WRONLY | os.O_CREAT)
+        done = subprocess.run(
+            [sys.executable, "-m", *f"kerasgen.{words}".split()], stdin=handle, cwd=folder, env=environment(),
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        os.close(handle)
+        assert (done.returncode, done.stdout) == (2, "") and "standard input, which can't be read" in done.stderr
+
+
 @pytest.mark.parametrize("number", range(5))
 def test_what_generating_ends_with(outcomes, number):
     assert outcomes[number].code == expected(MIXED[number], 1)
@@ -132,5 +152,5 @@ def test_a_hangup_ends_generating_and_lets_a_training_save(outcomes, folder):
     assert table()["any of them", HANGUP] == [129] * 3
     assert outcomes[5].code == -1  # which a shell calls 129
     assert outcomes[11].code == 129
-    (run,) = (folder / "models-hangup" / "runs").glob("towns-*")
+    (run,) = (folder / "models-5" / "runs").glob("towns-*")
     assert list(run.glob("*.checkpoint"))

@@ -23,6 +23,8 @@ def text_of(prompt: str) -> str:
             return sys.stdin.read() if sys.stdin else ""
         except UnicodeDecodeError as error:
             raise BadInputError(f"--prompt - must be UTF-8; standard input is not: {reason(error)}") from None
+        except OSError as error:  # a terminal that has gone, for one
+            raise BadInputError(f"--prompt - reads standard input, which can't be read: {reason(error)}") from None
     if prompt.startswith("FILE:"):
         path = Path(prompt.removeprefix("FILE:"))
         try:
@@ -66,7 +68,7 @@ def answers(question: str, again: str) -> Iterator[str]:
     while True:
         try:
             line = input(question)
-        except EOFError:
+        except (EOFError, OSError):  # OSError: the terminal has gone
             print()
             return
         except KeyboardInterrupt:

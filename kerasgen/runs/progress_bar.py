@@ -31,7 +31,8 @@ def progress_bar(total: int, quiet: bool = False, first: int = 0, chars: int = 0
     loss = TextColumn("steps, loss {task.fields[loss]} bits/char{task.fields[rate]}")
     columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), loss, TimeRemainingColumn())
     # What is printed meanwhile goes above the bar, unless it goes into a file or a pipe.
-    with Progress(*columns, console=screen, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
+    above = bool(sys.stdout and sys.stdout.isatty())
+    with Progress(*columns, console=screen, transient=True, redirect_stdout=above) as bar:
         task = bar.add_task("training", total=total, completed=done, loss="-", rate="")
 
         class ProgressBar(keras.callbacks.Callback):

@@ -1,4 +1,4 @@
-"""The signals that end a training: they are noted, so that what it has learned is saved first."""
+"""The signals that end a training or a sweep: what was made so far is kept first."""
 
 import contextlib
 import signal
@@ -22,21 +22,45 @@ def noted(wanted: bool) -> Iterator[Callable[[], int]]:
         A function that returns the number of the signal that came first, or 0.
     """
     came: list[int] = []
-    if not wanted or threading.current_thread() is not threading.main_thread():  # Python signals the main thread only
+    if not wanted:
         yield lambda: 0
         return
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, _HANGUP) if number}
-    handlers = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
-
-    def note(number, frame):
-        came.append(number)
-        for one, handler in handlers.items():
-            signal.signal(one, signal.SIG_IGN if one == _HANGUP else handler)
-
-    for number in handlers:
-        signal.signal(number, note)
-    try:
+    with _handled(came.append, signal.SIGINT, signal.SIGTERM, _HANGUP):
         yield lambda: came[0] if came else 0
+
+
+class Interrupted(KeyboardInterrupt):
+    """SIGTERM or SIGHUP came; its argument is the number of the signal."""
+
+
+@contextlib.contextmanager
+def interrupting() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does: raise KeyboardInterrupt; those that are ignored stay ignored."""
+
+    def interrupt(number: int) -> None:
+        raise Interrupted(number)
+
+    with _handled(interrupt, signal.SIGTERM, _HANGUP):
+        yield
+
+
+@contextlib.contextmanager
+def _handled(handle: Callable[[int], None], *numbers: int | None) -> Iterator[None]:
+    """Call a function with the first of some signals; those after it do what they did before, or SIGHUP nothing."""
+    before = {number: signal.getsignal(number) for number in numbers if number}
+    before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+    if threading.current_thread() is not threading.main_thread():  # Python signals the main thread only
+        before = {}
+
+    def came(number, frame):
+        for one, handler in before.items():
+            signal.signal(one, signal.SIG_IGN if one == _HANGUP else handler)
+        handle(number)
+
+    for number in before:
+        signal.signal(number, came)
+    try:
+        yield
     finally:
-        for number, handler in handlers.items():
+        for number, handler in before.items():
             signal.signal(number, handler)

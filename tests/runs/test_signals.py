@@ -1,4 +1,4 @@
-"""The signals that end a training are noted, and those that the process ignores stay ignored."""
+"""The signals that end a training or a sweep are noted, and those that the process ignores stay ignored."""
 
 import os
 import signal
@@ -45,6 +45,28 @@ def test_a_second_ctrl_c_ends_at_once_but_a_second_hangup_does_nothing(handlers)
         assert signalled() == signal.SIGHUP
         os.kill(os.getpid(), signal.SIGINT)
     assert {one: signal.getsignal(one) for one in ALL} == handlers
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_interrupts_what_ctrl_c_interrupts(handlers, number):
+    with pytest.raises(KeyboardInterrupt) as stop, signals.interrupting():
+        try:
+            os.kill(os.getpid(), number)
+        finally:
+            os.kill(os.getpid(), signal.SIGHUP)  # the shell and the system may both send one: nothing is cut short
+    assert stop.value.args == (number,)
+    assert {one: signal.getsignal(one) for one in ALL} == handlers
+
+
+@pytest.mark.parametrize("number", ALL)
+def test_a_sweep_that_is_stopped_says_how_to_go_on(handlers, tmp_path, monkeypatch, number):
+    from kerasgen.tuning import trials
+
+    monkeypatch.setattr(trials, "search", lambda *_: os.kill(os.getpid(), number))
+    names = ["oakton", "oakford", "ashby", "ashford", "walton", "kinville", "springfield", "shelby", "brad", "oakley"]
+    (tmp_path / "towns.txt").write_text("\n".join(names))
+    done = call(tmp_path, "tune", "dino", "--data", "towns.txt", "--no-final", code=128 + number)
+    assert "the same command resumes the sweep" in done.stderr
 
 
 def test_a_signal_after_the_last_step_lets_the_model_be_saved_first(handlers, tmp_path, monkeypatch):

@@ -55,7 +55,7 @@ def run_all(folder, cases, disk):
     return [Outcome(*one) for one in json.loads(done.stdout)]
 
 
-def run_case(folder, disk, words, states, command):
+def run_case(folder, disk, words, states, command, until=""):
     """Fork a process for a case; return its exit code, its output and its errors.
 
     Args:
@@ -64,6 +64,7 @@ def run_case(folder, disk, words, states, command):
         words: for `command`.
         states: of the streams that are no ordinary ones, by their names.
         command: what the process does with the words; it returns the exit code.
+        until: what its terminal shows before that goes.
     """
     written = [folder / "out.txt", folder / "error.txt"]
     for file in written:
@@ -90,9 +91,8 @@ def run_case(folder, disk, words, states, command):
     os.close(tell)
     os.read(ready, 1)
     os.close(ready)
-    shows_a_bar = "--steps" in words and states.get(STREAMS[2]) in _GONE
     shown = b""
-    while shows_a_bar and b"bits/char" not in shown and select.select([main], [], [], 60)[0]:
+    while until.encode() not in shown and select.select([main], [], [], 60)[0]:
         try:
             shown += os.read(main, 65536)
         except OSError:  # it has ended
