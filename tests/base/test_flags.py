@@ -225,3 +225,10 @@ def test_a_file_that_stands_alone_after_a_file_is_not_taken_for_a_prompt(tmp_pat
     assert data(ProseSettings, "--data", "a.txt", "--prompt", "b.txt") == "a.txt"
     with pytest.raises(BadInputError, match="yet 'b.txt' is a file; give --data again for each file"):
         data(ProseSettings, "--data", "a.txt", "b.txt")
+
+
+@pytest.mark.parametrize("argv", [["--units", "1:30"], ["--units=1:30"], ["--learning-rate", "0:01.5"]], ids=" ".join)
+def test_a_number_is_no_time(argv):
+    with pytest.raises(BadInputError, match=r"^--[a-z-]+ must be a (whole )?number; received '\d:"):
+        prompt(*argv)
+    assert prompt("--units", "64", "1:30") == "1:30"
