@@ -8,6 +8,9 @@ from kerasgen.generation.sampling import GREEDY, Sampling
 from kerasgen.models.backend import tf
 
 
+_PADDING = 1 << 22  # numbers that a guide's table is padded to at the least
+
+
 class Knobs(NamedTuple):
     """What changes how characters are drawn, as scalar tensors: turning one compiles nothing.
 
@@ -45,9 +48,10 @@ class Guide(NamedTuple):
             following: the automaton's, ``(states, vocab)``.
         """
         rows, vocab_size = values.reshape(-1, values.shape[-1]), values.shape[-1]
-        padded = np.zeros((_at_least(len(rows), 1 << 14), vocab_size), values.dtype)
+        least = max(1, _PADDING // vocab_size)  # of rows: very many characters are not worth it
+        padded = np.zeros((_at_least(len(rows), min(1 << 14, least)), vocab_size), values.dtype)
         padded[: len(rows)] = rows
-        after = np.zeros((_at_least(len(following), 1 << 6), vocab_size), np.int32)
+        after = np.zeros((_at_least(len(following), min(1 << 6, least)), vocab_size), np.int32)
         after[: len(following)] = following
         return cls(tf.constant(padded), tf.constant(after.ravel()), tf.constant([first, *values.shape[:3]]))
 

@@ -75,7 +75,7 @@ class Guided:
 
     def _seen(self, start: Start, sampling: Sampling) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Yield what `count` needs of texts that are drawn at a higher temperature."""
-        texts = min(_COUNTED, max(256, (1 << 20) // self._vocab_size))
+        texts = min(_COUNTED, max(256, (1 << 20) // self._vocab_size), max(1, (1 << 23) // self._vocab_size))
         random = np.random.Generator(np.random.Philox(key=0))
         before, last, state = np.full(texts, -1), np.full(texts, start.last), start.state
         going = np.ones(texts, bool)

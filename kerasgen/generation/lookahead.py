@@ -15,6 +15,7 @@ from kerasgen.generation.automaton import Automaton
 
 HOTTER = 1.5  # the proxy counts texts of a higher temperature: a constraint leads to places where few others go
 _TRIGRAMS = 1 << 22  # the most numbers of a table of trigrams; of more characters, pairs are counted
+_PAIRS = 1 << 24  # the most of a table of pairs; of more characters, single ones are counted
 _NUMBERS = 1 << 24  # the most of a table of values
 _POSITIONS = 256  # the most of it; those before them look ahead as the first of these does
 _PRIOR = 5.0  # how many times the shorter context was seen in the longer one, in advance
@@ -28,7 +29,7 @@ class Proxy(NamedTuple):
     Attributes:
         after_two: the probabilities of the next character, ``(vocab + 1, vocab + 1, vocab)``; place 0 of a context
             stands for a text's beginning, place i + 1 for character i. None where there are very many characters.
-        after_one: likewise, by the last one alone: ``(1, vocab + 1, vocab)``.
+        after_one: likewise, by the last one alone: ``(1, vocab + 1, vocab)``; of very many, ``(1, 1, vocab)`` for all.
         ends: by what the probability of a text's end is multiplied, by its length from `first` on.
         first: the length of the first.
     """
@@ -65,16 +66,17 @@ def count(
         position: the first position.
     """
     contexts = vocab_size + 1 if (vocab_size + 1) ** 2 * vocab_size <= _TRIGRAMS else 1
-    sums, times = np.zeros((contexts * (vocab_size + 1), vocab_size)), np.zeros(contexts * (vocab_size + 1))
+    lasts = vocab_size + 1 if (vocab_size + 1) * vocab_size <= _PAIRS else 1
+    sums, times = np.zeros((contexts * lasts, vocab_size)), np.zeros(contexts * lasts)
     ends = []
     for before, last, probs in seen:
-        places = (before + 1) * (contexts > 1) * (vocab_size + 1) + last + 1
+        places = (before + 1) * (contexts > 1) * lasts + (last + 1) * (lasts > 1)
         order = np.argsort(places, kind="stable")
         here, starts = np.unique(places[order], return_index=True)
         sums[here] += np.add.reduceat(probs[order], starts, axis=0)
         times[here] += np.diff(np.append(starts, len(places)))
         ends.append((places, probs[:, stop].sum()))
-    shape = (contexts, vocab_size + 1)
+    shape = (contexts, lasts)
     after, each = sums.reshape(*shape, -1), times.reshape(shape)
     pairs, singles = after.sum(axis=0), each.sum(axis=0)
     after_one = _over(pairs, singles, pairs.sum(axis=0) / singles.sum())[None]
@@ -104,7 +106,9 @@ def look_ahead(automaton: Automaton, proxy: Proxy, stop: int, position: int, few
         BadInputError: the automaton has too many states for a table.
     """
     following, accepts = automaton.following, automaton.accepts
-    (states, vocab_size), places = following.shape, np.arange(1, following.shape[1] + 1)
+    states, vocab_size = following.shape
+    lasts = proxy.after_one.shape[1]
+    places = np.arange(1, vocab_size + 1) * (lasts > 1)
     rows = min(most + 1 - position, _POSITIONS)
     cells = rows * states * vocab_size
     probs = proxy.after_one if proxy.after_two is None or cells * (vocab_size + 1) > _NUMBERS else proxy.after_two
@@ -120,7 +124,7 @@ def look_ahead(automaton: Automaton, proxy: Proxy, stop: int, position: int, few
     letters[:, :, stop] = 0
     letters = np.ascontiguousarray(letters.transpose(1, 2, 0))  # (last, vocab, before)
     end = probs[:, :, stop]
-    ahead = np.zeros((states, contexts, vocab_size + 1))  # of a text that has one character more
+    ahead = np.zeros((states, contexts, lasts))  # of a text that has one character more
     possible = np.zeros(states, bool)  # whether it can end
     for row in range(rows - 1, -1, -1):
         length = first + row

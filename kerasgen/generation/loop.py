@@ -15,6 +15,7 @@ BLOCK = 1024  # rows that are drawn from one key; also the most that one program
 BUFFERS = {1: 16384, 8: 4096, 64: 512, BLOCK: 128}  # characters a call, by the rows that programs are compiled for
 PIECE = 4096  # characters that are read in one call, and the most of a stream's piece
 _MOST_PARTS = 8  # of a block, a core each: smaller ones would be slower in sum
+_CELLS = 1 << 23  # rows x characters of what is computed at once: some ten tensors of this size are there then
 
 
 class Start(NamedTuple):
@@ -164,13 +165,25 @@ class Loop:
             size = min(2 * size, PIECE) if first else longest
 
     def _compile(self, rows):
-        """Return the program of so many rows; a block is cut into parts that are computed side by side, a core each."""
-        parts = self._parts if rows == BLOCK else 1
+        """Return the program of so many rows; a block is cut into parts that are computed side by side, a core each.
+
+        Where there are very many characters, the parts are smaller, and wait for each other.
+        """
+        beside = self._parts if rows == BLOCK else 1
+        parts = beside
+        while parts < rows and rows * self._vocab_size > _CELLS * parts:
+            parts *= 2
+        if parts > beside:
+            beside = 1
         program = tf.function(functools.partial(self._loop, rows // parts), jit_compile=True, autograph=False)
 
         def side_by_side(*given):
             # Every part takes its rows itself: cutting them out here would let one part wait for the other.
-            outs, *rest = zip(*(program(tf.constant(part), *given) for part in range(parts)), strict=True)
+            made: list[Any] = []
+            for part in range(parts):
+                with tf.control_dependencies([made[-beside][0]] if part >= beside else []):
+                    made.append(program(tf.constant(part), *given))
+            outs, *rest = zip(*made, strict=True)
             joined = [tf.nest.map_structure(lambda *xs: tf.concat(xs, axis=0), *each) for each in rest]
             return tf.concat(outs, axis=1), *joined
 

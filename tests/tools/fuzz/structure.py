@@ -1,5 +1,6 @@
 """Model files whose structure was changed, signed anew, each read in a process that is measured."""
 
+import copy
 import functools
 import json
 import re
@@ -114,7 +115,7 @@ def arrays(source, steps):
         start = 8 + int.from_bytes(structure.data[:8], "little")
         header = json.loads(structure.data[8:start])
         for path, value in steps:
-            header = replaced(header, path, value)
+            header = replaced(header, path, copy.deepcopy(value))
         text = json.dumps(header).encode()
         data = len(text).to_bytes(8, "little") + text + structure.data[start:]
     check(hostile.pack(parts | {hostile.TENSORS: data}))
