@@ -7,7 +7,6 @@ import numpy as np
 from kerasgen.generation.sampling import GREEDY, Sampling
 from kerasgen.models.backend import tf
 
-
 _PADDING = 1 << 22  # numbers that a guide's table is padded to at the least
 
 

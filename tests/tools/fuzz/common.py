@@ -5,7 +5,7 @@ import faulthandler
 from datetime import timedelta
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from kerasgen.base.errors import KerasgenError
@@ -37,6 +37,16 @@ outcomes = {"accepted": 0, "refused": 0}
 most = {"seconds": 0.0, "peak": 0}  # that a model file took, where that is measured
 
 
+def inputs(*strategies):
+    """Say what a kind of inputs is made of; unlike hypothesis' own `given`, it can be tried again with another seed."""
+
+    def note(kind):
+        kind.strategies = strategies
+        return kind
+
+    return note
+
+
 @contextlib.contextmanager
 def refusable():
     """Allow one kind of failure: an error of ours, in one line that can be shown anywhere."""
@@ -65,7 +75,7 @@ def attempt(kind, count, start):
             max_examples=count, deadline=timedelta(seconds=HANGS), database=None, print_blob=True,
             suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.shrink],
         )  # fmt: skip
-        seed(start)(rules(kind))()
+        seed(start)(rules(given(*kind.strategies)(kind)))()
     finally:
         faulthandler.cancel_dump_traceback_later()
     return dict(outcomes)

@@ -4,7 +4,6 @@ import functools
 import json
 
 import numpy as np
-from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasgen import inspect
@@ -14,7 +13,7 @@ from kerasgen.modelfile import store
 from kerasgen.text.vocab import CharVocab
 from tests.support import hostile
 from tests.tools.fuzz import common
-from tests.tools.fuzz.common import chars, outcomes, put, refusable, values
+from tests.tools.fuzz.common import chars, inputs, outcomes, put, refusable, values
 
 
 def look(path):
@@ -36,7 +35,7 @@ edits = st.lists(
 )
 
 
-@given(sources, edits)
+@inputs(sources, edits)
 def damage(source, changes):
     """Whatever happens to a model file: it is found, or all that is used of it is as it was."""
     original, contents, arrays = good(source)
@@ -66,7 +65,7 @@ def replaced(node, path, value):
     return node
 
 
-@given(
+@inputs(
     sources, st.sampled_from([gate.CONTENT, gate.CONFIG]), st.lists(st.integers(0, 99), min_size=1, max_size=8), values
 )
 def forgery(source, member, path, value):
@@ -83,7 +82,7 @@ def forgery(source, member, path, value):
         assert all(char.isprintable() for _, line in told for char in line)
 
 
-@given(st.lists(chars.filter(lambda char: char != "\n"), min_size=3, max_size=12, unique=True))
+@inputs(st.lists(chars.filter(lambda char: char != "\n"), min_size=3, max_size=12, unique=True))
 def round_trip(letters):
     """Whatever characters a text has: saved, loaded and generated, they are the same."""
     import kerasgen

@@ -5,12 +5,11 @@ import dataclasses
 import io
 import json
 
-from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasgen.base.flags import parse
 from kerasgen.tasks.settings import NamesSettings, ProseSettings
-from tests.tools.fuzz.common import content, put, refusable, values
+from tests.tools.fuzz.common import content, inputs, put, refusable, values
 
 KINDS = {"dino": NamesSettings, "shakespeare": ProseSettings}
 FIELDS = {field.name: field.default for kind in KINDS.values() for field in dataclasses.fields(kind)}
@@ -39,7 +38,7 @@ tables = st.builds(
 )
 
 
-@given(st.sampled_from([*KINDS]), st.one_of(tables, tables, tables, content))
+@inputs(st.sampled_from([*KINDS]), st.one_of(tables, tables, tables, content))
 def configuration(kind, data):
     """Whatever a configuration file says: what is taken from it is what stands there, and the rest is refused."""
     import tomllib
@@ -62,7 +61,7 @@ arguments = st.lists(
 )
 
 
-@given(st.sampled_from([*KINDS]), arguments)
+@inputs(st.sampled_from([*KINDS]), arguments)
 def command_line(kind, words):
     """Whatever flags there are: settings that follow the rules, or what is wrong with them."""
     words = [word for pair in words for word in pair]

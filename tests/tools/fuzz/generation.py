@@ -2,11 +2,10 @@
 
 import functools
 
-from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import hostile
-from tests.tools.fuzz.common import chars, refusable
+from tests.tools.fuzz.common import chars, inputs, refusable
 
 
 @functools.cache
@@ -19,7 +18,7 @@ def model(source):
 numbers_of_any_kind = st.one_of(st.floats(0, 3), st.floats(), st.integers(-1, 2))
 
 
-@given(
+@inputs(
     st.one_of(st.text("abcdefgh", max_size=4), st.text(chars, max_size=5)), numbers_of_any_kind,
     st.sampled_from([None, None, 1, 3, 0, 10**9]), st.sampled_from([None, None, 0.5, 0.0, 1.0, float("nan")]),
     st.integers(-1, 13), st.integers(-1, 2**32),

@@ -7,12 +7,11 @@ import re
 import struct
 
 import numpy as np
-from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import hostile
 from tests.support.checker import Checker
-from tests.tools.fuzz.common import most, outcomes, put, values
+from tests.tools.fuzz.common import inputs, most, outcomes, put, values
 from tests.tools.fuzz.files import replaced
 
 PEAK = 600_000_000  # bytes beyond the file's own that reading it may take, in all processes together
@@ -83,7 +82,7 @@ def in_hdf5(source):
     return parts, Structure(data, free, 8)
 
 
-@given(st.sampled_from([hostile.OLD_NAMES, hostile.OLD_NAMES, hostile.OLD_PROSE]), changes)
+@inputs(st.sampled_from([hostile.OLD_NAMES, hostile.OLD_NAMES, hostile.OLD_PROSE]), changes)
 def hdf5(source, steps):
     """Whatever an HDF5 file is like around its numbers."""
     parts, structure = in_hdf5(source)
@@ -103,7 +102,7 @@ new = st.sampled_from([*INTEGERS, -1, 2.5, 1e300, 10**400, [], {}, None, "F32", 
 entries = st.tuples(st.lists(st.integers(0, 99), max_size=4), st.one_of(new, new, values))
 
 
-@given(
+@inputs(
     st.sampled_from([hostile.NAMES, hostile.PROSE]), st.one_of(changes, st.lists(entries, min_size=1, max_size=3))
 )  # fmt: skip
 def arrays(source, steps):
@@ -135,7 +134,7 @@ def in_archive(source):
     return Structure(data, free, 4)
 
 
-@given(st.sampled_from([hostile.NAMES, hostile.PROSE, hostile.OLD_NAMES]), changes)
+@inputs(st.sampled_from([hostile.NAMES, hostile.PROSE, hostile.OLD_NAMES]), changes)
 def archive(source, steps):
     """Whatever the archive says of its members, in its directory and before each of them."""
     check(in_archive(source).changed(steps))
@@ -152,7 +151,7 @@ tokens = st.one_of(
 )  # fmt: skip
 
 
-@given(
+@inputs(
     st.sampled_from([hostile.NAMES, hostile.PROSE, hostile.OLD_PROSE]),
     st.sampled_from([hostile.CONTENT, hostile.CONFIG]),
     st.lists(st.tuples(number, tokens), min_size=1, max_size=4),

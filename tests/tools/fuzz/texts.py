@@ -4,7 +4,6 @@ import unicodedata
 from typing import get_args
 
 import numpy as np
-from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasgen.generation.lines import whole_lines
@@ -15,10 +14,10 @@ from kerasgen.text.folding import Folding, OnUnknown
 from kerasgen.text.names import encode_names, read_names, split_names
 from kerasgen.text.vocab import CharVocab
 from kerasgen.text.windows import WindowBatches, split_text
-from tests.tools.fuzz.common import chars, content, put, refusable, texts
+from tests.tools.fuzz.common import chars, content, inputs, put, refusable, texts
 
 
-@given(content)
+@inputs(content)
 def text(data):
     """Whatever a file holds: what is read of it is what stands there, and no character is lost on the way."""
     with refusable():
@@ -54,7 +53,7 @@ def text(data):
 ways = st.sampled_from(get_args(OnUnknown))
 
 
-@given(texts, st.text(chars, min_size=1, max_size=12), st.booleans(), ways)
+@inputs(texts, st.text(chars, min_size=1, max_size=12), st.booleans(), ways)
 def prompt(given_text, known, lower_case, on_unknown):
     """Whatever a prompt is: what the model reads has only characters that it knows."""
     casing = Casing("lower") if lower_case else Casing()
