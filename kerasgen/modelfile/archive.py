@@ -24,6 +24,7 @@ _LARGEST_MEMBERS = {WEIGHTS: _LARGEST_FILE, TENSORS: _LARGEST_FILE, CONTENT: _LA
 _MOST_VALUES = 2_000_000  # in a JSON text; each takes up to 100 bytes of memory
 _DIRECTORY = 4096  # bytes of the archive's list of members; ours take 300
 _LONGEST_STRING = 10_000  # characters of a card's string, as long as all of the card is shown
+_LONGEST_CARD = 1_000_000  # of all its strings; ours has 1,000
 _DEEPEST = 20  # lists and objects in each other on a card; ours has two
 _MOST_ON_A_CARD = 10_000  # values; ours has 60
 
@@ -143,7 +144,7 @@ def check_card(card: Any) -> None:
     Raises:
         Refused: it has a long string, too many values, or lists too deep in each other.
     """
-    level, count = [card], 0
+    level, count, letters = [card], 0, 0
     for _ in range(_DEEPEST):
         inside: list[Any] = []
         for item in level:
@@ -151,8 +152,10 @@ def check_card(card: Any) -> None:
                 inside += [*item, *item.values()]
             elif isinstance(item, list):
                 inside += item
-            elif isinstance(item, str) and len(item) > _LONGEST_STRING:
-                raise Refused(f"has {len(item):,} characters in a string of its card; ours have {_LONGEST_STRING:,}")
+            elif isinstance(item, str):
+                letters += len(item)
+                if len(item) > _LONGEST_STRING or letters > _LONGEST_CARD:
+                    raise Refused(f"has {len(item):,} characters in a string of its card, more than any of ours")
         level, count = inside, count + len(inside)
         if count > _MOST_ON_A_CARD:
             raise Refused(f"has more than the {_MOST_ON_A_CARD:,} values of a card")

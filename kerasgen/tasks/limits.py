@@ -10,7 +10,7 @@ from kerasgen.modelfile.blueprint import Blueprint
 
 REPORTS = 1_000_000  # of a training at the most: each is kept, and told again when it resumes
 LARGEST_FILE = 2**31 - 2**24  # bytes; an archive beyond has a second directory, which kerasgen does not write
-COPIES = 2  # of the weights in a model file: kerasgen reads one, plain Keras the other
+COPIES = 2  # in a model file, of the weights that are trained: kerasgen reads one, plain Keras the other
 FRAMEWORK = 400e6  # bytes; Python with TensorFlow takes 640
 _TEXT = 50  # bytes of a string in Python, whatever is in it
 CHARACTERS = "the number of different characters"
@@ -54,7 +54,7 @@ class Sizes:
     def file(self) -> dict[str, int]:
         """The bytes of the model's file, by what to lower."""
         trained, fixed = self.variables
-        return {"--units": COPIES * trained * (1 + self.saved_slots), CHARACTERS: COPIES * fixed}
+        return {"--units": COPIES * trained * (1 + self.saved_slots), CHARACTERS: fixed}
 
     @property
     def memory(self) -> dict[str, int]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kerasgen.base.errors import BadInputError, TooFewWarning
-from kerasgen.generation import rows
+from kerasgen.generation import loop, rows
 from kerasgen.generation.chain import draw
 from kerasgen.models.backend import tf
 from kerasgen.tasks.notebook import notebook_uniforms
@@ -274,3 +274,19 @@ def test_a_nested_state_goes_through():
     assert generator(model=Nested).generate(3, prefix="ab", max_length=9) == [
         "ab" + text[2:] for text in generator().generate(3, prefix="ab", max_length=9)
     ]
+
+
+def test_of_very_many_characters_fewer_rows_are_computed_at_once_and_the_texts_are_the_same(monkeypatch):
+    shares, plain = [], loop.Loop._loop
+
+    def noting(self, share, *given):
+        shares.append(share)
+        return plain(self, share, *given)
+
+    monkeypatch.setattr(loop.Loop, "_loop", noting)
+    texts = generator.__wrapped__().generate(40, seed=3, max_length=9)
+    assert {*shares} == {64}
+    monkeypatch.setattr(loop, "_CELLS", 8 * len(LOGITS))
+    shares.clear()
+    assert generator.__wrapped__().generate(40, seed=3, max_length=9) == texts
+    assert {*shares} == {8}

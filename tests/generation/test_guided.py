@@ -9,7 +9,7 @@ import pytest
 
 import kerasgen
 from kerasgen.base.errors import BadInputError, TooFewWarning
-from kerasgen.generation import rows
+from kerasgen.generation import lookahead, rows
 from kerasgen.generation.automaton import Automaton
 from kerasgen.generation.constraints import automaton
 from kerasgen.generation.lookahead import Proxy, count, look_ahead
@@ -86,6 +86,12 @@ def test_texts_follow_the_models_own_distribution_given_the_constraint(toy, aske
     noise = 0.4 * sum(np.sqrt(p / sum(expected.values()) / len(texts)) for p in expected.values())
     assert noise < 0.06
     assert distance(Counter(texts), expected) < noise + 0.025  # of which most may be cut
+
+
+def test_of_very_many_characters_single_ones_are_counted(toy, monkeypatch):
+    for name in ("_TRIGRAMS", "_PAIRS"):
+        monkeypatch.setattr(lookahead, name, 0)
+    test_texts_follow_the_models_own_distribution_given_the_constraint(toy, {"ends_with": "ab"}, {})
 
 
 def test_the_first_letters_are_those_of_plain_rejection(dino, monkeypatch):

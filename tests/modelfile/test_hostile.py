@@ -216,6 +216,7 @@ FILES = {
     "upgraded from nothing": (lambda: make.card(upgraded_from="../x"), "no SHA-256"),
     "long string on a card": (lambda: make.card(config={"x": "\x7f" * 10_001}), "10,001 characters in a string"),
     "long name on a card": (lambda: make.card(config={"x" * 10_001: 1}), "10,001 characters in a string"),
+    "long strings on a card": (lambda: make.card(config={"x": ["x" * 9_999] * 101}), "9,999 characters in a string"),
     "large card": (lambda: make.card(config={"x": [1] * 10_001}), "more than the 10,000 values"),
     "deep card": (lambda: make.card(config={"x": json.loads(make.nested(900))}), "deep in each other"),
     "another kind": (lambda: make.card(kind="../names"), "is a model of '../names'"),

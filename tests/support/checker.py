@@ -5,6 +5,7 @@ format 1 is read by a process of its own, as ever, which is only forked rather t
 """
 
 import contextlib
+import io
 import json
 import os
 import select
@@ -89,7 +90,8 @@ def measured(path):
     Path("/proc/self/clear_refs").write_text("5")  # has the peak measured anew
     outcome, message, began = "accepted", "", time.process_time()
     try:
-        look(path)
+        with contextlib.redirect_stderr(io.StringIO()):  # the offer to upgrade it
+            look(path)
     except KerasgenError as error:
         outcome, message = "refused", str(error)
     except Exception:

@@ -64,7 +64,7 @@ def test_a_model_too_large_for_its_file_is_refused_before_it_is_trained(monkeypa
     with pytest.raises(BadInputError, match="at most 2.1 GB; one of 3,850 units .* lower --units$"):
         limits.check(sizes_of("prose", {"units": 3850}))
     with pytest.raises(BadInputError, match="lower the number of different characters$"):
-        limits.check(sizes_of("prose", {"units": 8}, 20_000))
+        limits.check(sizes_of("prose", {"units": 8}, 23_200))
     limits.check(sizes_of("prose", {"units": 3850}), saved=False)
 
 

@@ -39,7 +39,7 @@ def go_on(options):
     """Try a share of each kind in turn, once or until the time is over."""
     shares = {NAMES[name]: ALL[NAMES[name]] for name in options.only or NAMES}
     total, started = options.count if options.seconds is None else 1000, time.monotonic()
-    sums = {kind: dict.fromkeys(("accepted", "refused", "spent", "seconds", "peak"), 0) for kind in shares}
+    sums = {kind: dict.fromkeys(("tried", "accepted", "refused", "spent", "seconds", "peak"), 0) for kind in shares}
 
     def enough():
         return options.seconds is not None and time.monotonic() - started > options.seconds
@@ -50,22 +50,23 @@ def go_on(options):
                 break
             began, count = time.monotonic(), max(1, round(share * total / sum(shares.values())))
             came, here = common.attempt(kind, count, options.seed + turn), sums[kind]
-            for key, value in [*came.items(), ("spent", time.monotonic() - began)]:
+            for key, value in [*came.items(), ("tried", count), ("spent", time.monotonic() - began)]:
                 here[key] += value
             here.update({key: max(here[key], common.most[key]) for key in common.most})
-            if options.seconds is None or enough():
+            if options.seconds is None:
                 print(line(kind, here), flush=True)
         if options.seconds is None or enough():
             break
     if options.seconds is not None:
         print(*(line(kind, here) for kind, here in sums.items()), sep="\n")
-    tried = sum(here["accepted"] + here["refused"] for here in sums.values())
+    tried = sum(here["tried"] for here in sums.values())
     print(f"{tried:,} inputs in {time.monotonic() - started:.0f} s: each gave what is right, or one clear line")
 
 
 def line(kind, came):
     """Say what came of a kind."""
-    words = f"{kind.__name__:14} {came['accepted']:7,} accepted {came['refused']:7,} refused {came['spent']:6.0f} s"
+    counts = f"{came['tried']:8,} inputs, {came['accepted']:8,} accepted, {came['refused']:8,} refused"
+    words = f"{kind.__name__:13} {counts}, {came['spent']:6.0f} s"
     if came["peak"]:
         words += f"; of one, at most {came['seconds']:.1f} s and {came['peak'] / 1e6:.0f} MB"
     return words
