@@ -76,6 +76,7 @@ def folder(tmp_path_factory):
     (folder / "towns.csv").write_text("name,length\n" + "".join(f"{town},{len(town)}\n" for town in towns))
     (folder / "books").mkdir()
     write_text(folder / "books" / "one.txt", lines=60)
+    shutil.copy(ROOT / "tests" / "data" / "format1_names.keras", folder / "old.keras")
     (folder / "docs").mkdir()
     (folder / "saved_models").mkdir()
     copies = {"dino": ["dino", "../my"], "shakespeare": ["shakespeare"]}
