@@ -12,6 +12,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -55,7 +56,7 @@ def run_all(folder, cases, disk):
     return [Outcome(*one) for one in json.loads(done.stdout)]
 
 
-def run_case(folder, disk, words, states, command, until=""):
+def run_case(folder, disk, words, states, command, until="", room=0):
     """Fork a process for a case; return its exit code, its output and its errors.
 
     Args:
@@ -65,7 +66,9 @@ def run_case(folder, disk, words, states, command, until=""):
         states: of the streams that are no ordinary ones, by their names.
         command: what the process does with the words; it returns the exit code.
         until: what its terminal shows before that goes.
+        room: the bytes that are left on that disk.
     """
+    fill(Path(disk), room)
     written = [folder / "out.txt", folder / "error.txt"]
     for file in written:
         file.write_text("")
@@ -100,6 +103,14 @@ def run_case(folder, disk, words, states, command, until=""):
     os.close(main)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return code, *(file.read_text(encoding="utf-8") for file in written)
+
+
+def fill(disk, room):
+    """Fill a disk, which is emptied, but for some bytes."""
+    for path in disk.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    pages = os.statvfs(disk).f_bavail - (room + 4095) // 4096
+    (disk / "ballast").write_bytes(bytes(4096 * pages))
 
 
 def _source(number, state, disk, terminal, written):
