@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import os
 import re
 import sys
 import time
@@ -148,8 +149,11 @@ def _same(logs: str | None, path: Path) -> bool:
 
 
 def _item(kind: str, path: Path, about: str) -> Item:
-    stats = [file.stat() for file in [path, *path.rglob("*")] if file.exists()]
-    age = max(0.0, time.time() - max(stat.st_mtime for stat in stats))
+    stats, now = [], time.time()
+    for file in [path, *(Path(folder, name) for folder, _, names in os.walk(path) for name in names)]:
+        with contextlib.suppress(FileNotFoundError):  # it is being trained, or has just ended
+            stats.append(file.lstat())
+    age = max(0.0, now - max((stat.st_mtime for stat in stats), default=now))
     return Item(kind, path, about, sum(stat.st_size for stat in stats), age)
 
 

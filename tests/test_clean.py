@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import time
 
 import numpy as np
@@ -82,6 +83,16 @@ def test_folders_of_somebody_else_stay_wherever_it_looks(home, capsys):
     assert (home / "logs" / "old_units64" / "notes.txt").exists() and not list(home.rglob("*.checkpoint"))
     assert run(capsys, "--log-dir", ".", "--save-dir", "logs", "--all", "--yes")[0] == 0
     assert len(list(home.rglob("events.out.tfevents.1"))) == 3
+
+
+def test_a_run_that_ends_meanwhile_is_no_traceback(home, capsys, monkeypatch):
+    found = runs.unfinished("saved_models")
+    shutil.rmtree(home / "saved_models" / "runs")
+    assert [(run.step, run.diverged) for run in found] == [(0, "")] * 2
+    assert runs.unfinished("saved_models") == []
+    monkeypatch.setattr(runs, "unfinished", lambda _: found)
+    code, out, err = run(capsys)
+    assert (code, err) == (0, "") and "old-00000000" in out
 
 
 def test_a_run_that_is_being_trained_stays(home, capsys):
