@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kerasgen.base.errors import FailedError, reason
 
-_SMALL = 16 * 1024 * 1024  # bytes
+SMALL = 16 * 1024 * 1024  # bytes of what a person writes
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -54,9 +54,9 @@ def read_small(path: Path) -> bytes:
     with open(path, "rb") as file:
         if stat.S_ISCHR(os.fstat(file.fileno()).st_mode):
             raise ValueError("it is a device")
-        content = file.read(_SMALL + 1)
-    if len(content) > _SMALL:
-        raise ValueError(f"it has more than {_SMALL >> 20} MiB")
+        content = file.read(SMALL + 1)
+    if len(content) > SMALL:
+        raise ValueError(f"it has more than {SMALL >> 20} MiB")
     return content
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kerasgen.base.errors import BadInputError, MissingFileError, reason
-from kerasgen.base.files import read_small
+from kerasgen.base.files import SMALL, read_small
 
 
 def text_of(prompt: str) -> str:
@@ -20,11 +20,14 @@ def text_of(prompt: str) -> str:
     """
     if prompt == "-":
         try:
-            return sys.stdin.read() if sys.stdin else ""
+            text = sys.stdin.read(SMALL + 1) if sys.stdin else ""
         except UnicodeDecodeError as error:
             raise BadInputError(f"--prompt - must be UTF-8; standard input is not: {reason(error)}") from None
         except OSError as error:  # a terminal that has gone, for one
             raise BadInputError(f"--prompt - reads standard input, which can't be read: {reason(error)}") from None
+        if len(text) > SMALL:
+            raise BadInputError(f"--prompt - must be at most {SMALL >> 20} MiB; standard input has more; take its end")
+        return text
     if prompt.startswith("FILE:"):
         path = Path(prompt.removeprefix("FILE:"))
         try:

@@ -45,7 +45,7 @@ def run_all(folder, cases, disk):
     Args:
         folder: where.
         cases: the words of a command and the state of each stream that is no ordinary one.
-        disk: a folder on a full disk.
+        disk: a folder on a full disk; nothing for /dev/full in its place.
     """
     fast = "--xla_backend_optimization_level=0"  # compiling takes most of the time
     done = subprocess.run(
@@ -61,14 +61,15 @@ def run_case(folder, disk, words, states, command, until="", room=0):
 
     Args:
         folder: where it runs.
-        disk: a folder on a full disk.
+        disk: a folder on a full disk; nothing for /dev/full in its place.
         words: for `command`.
         states: of the streams that are no ordinary ones, by their names.
         command: what the process does with the words; it returns the exit code.
         until: what its terminal shows before that goes.
         room: the bytes that are left on that disk.
     """
-    fill(Path(disk), room)
+    if disk:
+        fill(Path(disk), room)
     written = [folder / "out.txt", folder / "error.txt"]
     for file in written:
         file.write_text("")
@@ -124,7 +125,9 @@ def _source(number, state, disk, terminal, written):
         os.close(ends[not number])
         return ends[bool(number)]
     usual = written[number - 1] if number else os.devnull
-    path = {FULL: os.path.join(disk, f"stream-{number}"), DEVICE: "/dev/full"}.get(state, usual)
+    path = {FULL: os.path.join(disk, f"stream-{number}") if disk else "/dev/full", DEVICE: "/dev/full"}.get(
+        state, usual
+    )
     return os.open(path, (os.O_WRONLY if number else os.O_RDONLY) | os.O_CREAT)
 
 
