@@ -65,14 +65,14 @@ def limit() -> None:
         import resource
     except ImportError:  # Windows
         return
-    with contextlib.suppress(OSError, ValueError):  # elsewhere, the size of a process says little
-        with open("/proc/self/statm") as file:
-            most = int(file.read().split()[0]) * resource.getpagesize() + MEMORY
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    seconds = math.ceil(time.process_time()) + SECONDS
-    for what, most in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0)):
+    limits = {resource.RLIMIT_CPU: math.ceil(time.process_time()) + SECONDS, resource.RLIMIT_CORE: 0}
+    limits |= {resource.RLIMIT_FSIZE: 0, resource.RLIMIT_NOFILE: 0}  # files that are open stay so
+    with contextlib.suppress(OSError), open("/proc/self/statm") as file:  # elsewhere, a process' size says little
+        limits[resource.RLIMIT_AS] = int(file.read().split()[0]) * resource.getpagesize() + MEMORY
+    for what, most in limits.items():
+        _, allowed = resource.getrlimit(what)
+        most = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
         resource.setrlimit(what, (most, most))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))  # those that are open stay so
 
 
 def found(window: Any, size: int) -> dict[str, Any]:

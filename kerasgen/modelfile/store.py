@@ -213,7 +213,9 @@ def _read(path: Path) -> Contents:
         number = card["format"]
         if type(number) is int and number > FORMAT:
             made = card.get("kerasgen")
-            raise archive.Refused(f"was made by a later kerasgen ({made!r:.40}); this is {__version__}: upgrade")
+            raise archive.Refused(
+                f"is in format {number} of a later kerasgen ({made!r:.40}); this is {__version__}: upgrade"
+            )
         if type(number) is not int or number not in _CHECKED:
             raise archive.Refused(f"is in format {number!r:.60}, which kerasgen never writes")
         archive.check_names(members, {archive.CONTENT, archive.METADATA, *_CHECKED[number]})
