@@ -163,7 +163,8 @@ def check_ranges(settings: Any) -> None:
             raise BadInputError(f"{flag_of(name)} must be at most {_LARGEST}; received a number of over 18 digits")
         if one.within and value is not None and not one.within.holds(value):
             raise BadInputError(f"{flag_of(name)} must be {one.within.words}; received {value!r}")
-        if any("\0" in text for text in (value if isinstance(value, tuple) else [value]) if isinstance(text, str)):
+        paths = [value] if isinstance(value, str) else value or () if one.many else ()
+        if re.search("DIR|FILE|RUN", one.metavar or "") and any("\0" in path for path in paths):
             raise BadInputError(f"{flag_of(name)} must have no NUL character; received {value!r:.100}")
 
 
