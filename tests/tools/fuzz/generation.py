@@ -37,7 +37,8 @@ def generation(prefix, temperature, top_k, top_p, min_length, number):
             assert names.generate(3, **ask) == made
         assert len(made) == 3 or any(issubclass(one.category, TooFewWarning) for one in told)
         for one in made:
-            assert one.startswith(prefix) and min_length <= len(one) <= max_length and "\n" not in one
+            assert one.startswith(names.folding.fold(prefix, names.vocab)) and "\n" not in one
+            assert min_length <= len(one) <= max_length
             assert all(char in names.vocab for char in one)
     with refusable():
         written = "".join(poet.stream(prefix, length=max_length, **options))
