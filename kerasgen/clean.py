@@ -110,7 +110,8 @@ def choose(items: list[Item], wanted: argparse.Namespace) -> list[Item]:
 
 def show(items: list[Item]) -> None:
     """Print a table of them."""
-    rows = [(item.kind, item.path.name, item.about, _size(item.size), _age(item.age)) for item in items]
+    named = [(item, console.one_line(item.path.name)) for item in items]
+    rows = [(item.kind, name, item.about, _size(item.size), _age(item.age)) for item, name in named]
     console.table(rows, ("", "name", "state", "size", "age"))
 
 
@@ -141,7 +142,8 @@ def remove(item: Item, save_dir: str) -> None:
     except OSError as error:
         raise FailedError(f"{item.path} can't be removed: {error.strerror}") from error
     else:
-        print(f"removed {item.path}{': all but ' + ', '.join(path.name for path in left) if left else ''}")
+        but = f": all but {', '.join(path.name for path in left)}" if left else ""
+        print(console.one_line(f"removed {item.path}{but}"))
 
 
 def _same(logs: str | None, path: Path) -> bool:

@@ -82,6 +82,10 @@ def test_folders_of_somebody_else_stay_wherever_it_looks(home, capsys):
     assert len([path for path in home.rglob("events.out.tfevents.1") if path.read_text() == "precious"]) == 3
     assert (home / "logs" / "old_units64" / "notes.txt").exists() and not list(home.rglob("*.checkpoint"))
     assert run(capsys, "--log-dir", ".", "--save-dir", "logs", "--all", "--yes")[0] == 0
+    (home / "logs" / "\x1b]0;evil").mkdir()
+    (home / "logs" / "\x1b]0;evil" / ".kerasgen-log").touch()
+    out = run(capsys)[1] + run(capsys, "--logs", "--yes")[1]
+    assert "\x1b" not in out and out.count("\\x1b]0;evil") == 3
     assert len(list(home.rglob("events.out.tfevents.1"))) == 3
 
 
