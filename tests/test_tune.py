@@ -369,6 +369,19 @@ def test_the_time_limit_puts_the_running_trial_back(folder, pretend, monkeypatch
     assert f"a new sweep beside {Path('sweeps')}" in error
 
 
+def test_a_trial_that_was_interrupted_is_put_back_and_not_to_blame(folder, pretend):
+    class Stopped(Pretended):
+        def fit(self, model, callbacks):
+            raise KeyboardInterrupt
+
+    for _ in range(3):
+        code, _, error = pretend(*FLAGS, "--no-final", trainer=Stopped)
+        assert code == 130 and "the same command resumes the sweep" in error
+        kept = json.loads(read(folder, "oracle.json"))
+        assert (kept["retry_queue"], kept["starts"], kept["end_order"]) == (["0"], {"0": 0}, [])
+    assert pretend(*FLAGS, "--no-final")[0] == 0 and [row["status"] for row in rows_of(folder)] == ["done"] * 2
+
+
 def test_hyperband_trains_the_better_ones_longer(folder, pretend):
     (folder / "space.toml").write_text("units = {min = 3, max = 8}\n", encoding="utf-8")
     flags = [*FLAGS[:-4], "--epochs", 3, "--tuner", "hyperband", "--max-trials", 4, "--no-final"]

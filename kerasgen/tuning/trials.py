@@ -173,6 +173,10 @@ class _Tuner(keras_tuner.Tuner):
             trial.status = "COMPLETED"
         except OutOfTime:
             trial.hyperparameters.values[REASON] = PUT_BACK
+        except KeyboardInterrupt:  # this process ends well: the trial is not to blame
+            trial.hyperparameters.values[REASON] = PUT_BACK
+            self.oracle.end_trial(trial)
+            raise
         except Exception as error:
             if type(error).__module__.startswith("grpc") or isinstance(error, BadInputError) and sweep != ours:
                 raise
@@ -233,7 +237,7 @@ def search(trainer: Trainer, space: Sequence[Parameter], settings: TuneSettings,
                 tuner.search()
     except OutOfTime:
         pass
-    except KeyboardInterrupt:  # this process ends well: its trial is not to blame
+    except KeyboardInterrupt:  # of a chief, whose workers' trials are not to blame
         for tuner_id in list(oracle.ongoing_trials):
             oracle.release(tuner_id)
         raise
