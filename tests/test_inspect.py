@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-import kerasgen
 from kerasgen import inspect
 from kerasgen.base import console
+from kerasgen.modelfile import store
 from tests.conftest import ROOT
 from tests.support import hostile
 
@@ -39,7 +39,7 @@ def test_it_tells_what_a_file_holds(run):
     assert told["file"] == f"{SHIPPED}, {SHIPPED.stat().st_size:,} bytes"
     assert told["intact"].startswith("yes")
     assert told["kind"] == "names" and told["parameters"] == "7,643"
-    assert told["written by"].startswith(f"kerasgen {kerasgen.__version__} in format 2 (keras 3.")
+    assert told["written by"].startswith(f"kerasgen {store.read(SHIPPED).card['kerasgen']} in format 2 (keras 3.")
     assert told["vocabulary"] == r"27 characters: '\nabcdefghijklmnopqrstuvwxyz'"
     assert "dinos" in told["learned from"] and "1,536 names" in told["learned from"]
     assert "1,524 known by their hashes" in told["learned from"]
