@@ -69,7 +69,7 @@ def attempt(kind, count, start):
     """Try a number of inputs of one kind, and return what came of them."""
     outcomes.update(accepted=0, refused=0)
     most.update(seconds=0.0, peak=0)
-    faulthandler.dump_traceback_later(HANGS + count, exit=True)
+    faulthandler.dump_traceback_later(10 * HANGS + count, exit=True)  # by the wall's clock, also of a busy machine
     try:
         rules = settings(
             max_examples=count, deadline=timedelta(seconds=HANGS), database=None, print_blob=True,
