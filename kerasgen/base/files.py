@@ -4,12 +4,13 @@ import contextlib
 import fnmatch
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from kerasgen.base.errors import FailedError, reason
+from kerasgen.base.errors import BadInputError, FailedError, reason
 
 SMALL = 16 * 1024 * 1024  # bytes of what a person writes
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -86,6 +87,32 @@ def whole(path: Path) -> Iterator[Path]:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path`; it becomes `path` once the block ends without error.
+
+    Raises:
+        BadInputError: there is something at `path` already.
+        FailedError: it can't be written.
+    """
+    if path.exists():
+        raise BadInputError(f"a folder must be new to be written whole; there is {str(path)!r}; name another")
+    temporary = path.with_name(f".{path.name}-{os.urandom(4).hex()}")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        for file in filter(Path.is_file, temporary.rglob("*")):
+            with open(file, "rb+") as opened:
+                os.fsync(opened.fileno())
+        os.rename(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        message = f"{path} can't be written ({reason(error)}); free some space or name another folder"
+        raise FailedError(message) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _temporary(path: Path) -> Path:

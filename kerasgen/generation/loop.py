@@ -47,7 +47,7 @@ class Loop:
         self._dtype = tf.float64 if char_model.compute_dtype == "float64" else tf.float32
         self._parts = 1 << (min(cores(), _MOST_PARTS).bit_length() - 1) if "CPU" in device else 1
         self._programs: dict[int, Any] = {}  # by the number of rows
-        self._read = tf.function(self._reading, jit_compile=True, autograph=False)
+        self.read = tf.function(self._reading, jit_compile=True, autograph=False)
         self._peek = tf.function(char_model.step, jit_compile=True, autograph=False)
         self._spread = tf.function(self._spreading, jit_compile=True, autograph=False)
 
@@ -64,7 +64,7 @@ class Loop:
                 given = ids[first : min(first + PIECE, before)]
                 padded = np.full((PIECE,), -1, np.int32)
                 padded[: len(given)] = given
-                state = self._read(tf.constant(padded), tf.constant(len(given)), state)
+                state = self.read(tf.constant(padded), tf.constant(len(given)), state)
         return Start(ids[-1], state, before)
 
     def logits(self, start: Start) -> np.ndarray:
@@ -141,7 +141,7 @@ class Loop:
     def _pieces(self, start, rows, key, sampling, *, uniforms=None, first=None, guide=None):
         """Yield what `pieces` does, and the state after it."""
         if rows not in self._programs:
-            self._programs[rows] = self._compile(rows)
+            self._programs[rows] = self.program(rows)
         program, longest, position = self._programs[rows], BUFFERS[rows], start.position
         real = self._dtype.as_numpy_dtype
         temperature, top_k, top_p = knobs(sampling, self._vocab_size, real)
@@ -164,7 +164,7 @@ class Loop:
             position += count
             size = min(2 * size, PIECE) if first else longest
 
-    def _compile(self, rows):
+    def program(self, rows):
         """Return the program of so many rows; a block is cut into parts that are computed side by side, a core each.
 
         Where there are very many characters, the parts are smaller, and wait for each other.

@@ -101,13 +101,14 @@ class TrainedGenerator(Generator):
         store.save(path, model, self.vocab, self.card, self.known)
 
 
-def load(source: str | Path | store.Contents, *, device: str = "auto") -> TrainedGenerator:
+def load(source: str | Path | store.Contents, *, device: str = "auto", dtype: str | None = None) -> TrainedGenerator:
     """Load a model that kerasgen saved.
 
     Args:
         source: a ``.keras`` file (one of ours, ``saved_models/dino.keras``, is found from anywhere), or what
             `store.read` has read of it.
         device: ``"auto"``, ``"cpu"``, ``"gpu"`` or ``"tpu"``.
+        dtype: the precision to compute in, as for any Keras model; None for that of the file.
 
     Raises:
         MissingFileError: there is no such file.
@@ -116,18 +117,19 @@ def load(source: str | Path | store.Contents, *, device: str = "auto") -> Traine
     contents = source if isinstance(source, store.Contents) else store.read(Path(source))
     place = backend.device(device)
     with backend.tf.device(place):
-        model = keras_model(contents)
+        model = keras_model(contents, dtype=dtype)
     return TrainedGenerator(
         _KINDS[contents.blueprint.kind].char_model(model), contents.vocab, contents.card, contents.known, place
     )
 
 
-def keras_model(contents: store.Contents, *, compile: bool = False):
+def keras_model(contents: store.Contents, *, compile: bool = False, dtype: str | None = None):
     """Build the Keras model of a file that `store.read` has verified.
 
     Args:
         contents: from `store.read`.
         compile: with its optimizer and the optimizer's state, where the file has one.
+        dtype: as for `load`.
 
     Raises:
         BadInputError: its weights are damaged or not those of the model.
@@ -136,7 +138,7 @@ def keras_model(contents: store.Contents, *, compile: bool = False):
     plan = contents.blueprint
     kind = _KINDS[plan.kind]
     try:
-        model = kind.build(**plan.arguments, drawn=False)
+        model = kind.build(**{**plan.arguments, "dtype": dtype or plan.arguments["dtype"]}, drawn=False)
         model.set_weights(weights)
         if compile and plan.optimizer:
             optimizer = _call(keras.optimizers, plan.optimizer)

@@ -50,24 +50,31 @@ _check_flags(os.environ.get("XLA_FLAGS", ""))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own log lines are not for our users
 
 
-def _import_quietly():
-    """Import TensorFlow without the lines that its C++ code prints before its log level is read."""
+@contextlib.contextmanager
+def without_standard_error() -> Iterator[None]:
+    """Keep what TensorFlow's C++ code prints from standard error while the block runs."""
     sys.stderr.flush()
     try:
         terminal = os.dup(2)
     except OSError:  # there is no standard error to keep clean
-        import tensorflow
-
-        return tensorflow
+        yield
+        return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        import tensorflow
+        yield
     finally:
         os.dup2(terminal, 2)
         os.close(nowhere)
         os.close(terminal)
-    return tensorflow
+
+
+def _import_quietly():
+    """Import TensorFlow without the lines that are printed before its log level is read."""
+    with without_standard_error():
+        import tensorflow
+
+        return tensorflow
 
 
 import_matplotlib()  # TensorFlow imports Keras, and Keras imports it

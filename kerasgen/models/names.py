@@ -121,6 +121,7 @@ class NameRNN(keras.Model):
         if self.vocab_size > LARGE:
             state = self._next(self._letters(ids), state)
             return self.out(state), state
+        ids = tf.where(ids < 0, self.vocab_size, ids)  # zeros likewise; in ONNX, -1 would be the last letter
         hidden, (state,) = self.rnn.cell(self._one_hot(ids), [state])
         return self.out(hidden), state
 

@@ -149,5 +149,7 @@ class ProseLSTM:
 def _dense(x, head):
     """Return x times kernel plus bias, in one product for all leading axes."""
     kernel, bias = head
+    if len(x.shape) == 2:  # a step, whose batch may be of any size in an exported model
+        return tf.matmul(x, kernel) + bias
     logits = tf.matmul(tf.reshape(x, (-1, x.shape[-1])), kernel) + bias
     return tf.reshape(logits, (*x.shape[:-1], kernel.shape[1]))
