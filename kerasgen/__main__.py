@@ -13,6 +13,7 @@ COMMANDS = {
     "shakespeare": "a stacked LSTM learns a text and continues a prompt",
     "tune": "search for the settings that learn a text best (keras-tuner)",
     "inspect": "what a model file holds, and whether it is intact",
+    "export": "write models in a format that needs no kerasgen: a page that writes in any browser",
     "clean": "list and remove what unfinished trainings and logs have left",
 }
 

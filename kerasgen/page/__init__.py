@@ -1,0 +1,1 @@
+"""Models in a page of their own: one HTML file that writes in any browser, without a server."""
