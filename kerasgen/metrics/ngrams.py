@@ -50,8 +50,8 @@ def ngram_scores(
     never seen the shorter one decides. Every sequence begins with marks of its beginning, so that the first characters
     know where they stand.
 
-    A context and the character after it are the next character's longer context: so each order takes one sort of the
-    training part. It takes about 60 bytes a character of it.
+    A context and the character after it are the digits of one number, so an order takes one sort of plain numbers. At
+    its highest, it takes some 30 bytes a character of the training part.
 
     Args:
         training: the sequences of ids to count in, stop characters included.
@@ -61,25 +61,23 @@ def ngram_scores(
     """
     learned, firsts = _joined(training)
     asked, asked_firsts = _joined(scored)
+    base, mark = vocab_size + 1, 0  # the last digit is the mark of a beginning
     contexts, asked_contexts = np.zeros(len(learned), np.int64), np.zeros(len(asked), np.int64)
-    p, found, size = np.full(len(asked), 1.0 / vocab_size), [], 1  # size: the number of contexts, all marks included
+    p, found = np.full(len(asked), 1.0 / vocab_size), []
     for order in range(highest + 1):
-        grams, numbers, counts = _ranked(contexts * vocab_size + learned)
-        types = np.bincount(grams // vocab_size, minlength=size)
-        totals = np.bincount(contexts, minlength=size)
-
-        known = asked_contexts >= 0
-        keys = np.where(known, asked_contexts * vocab_size + asked, -1)
-        places = np.searchsorted(grams, keys)
-        seen = np.append(grams, -2)[places] == keys
-        count = np.where(seen, np.append(counts, 0)[places], 0)
-        total, kinds = (np.where(known, of[asked_contexts], 0) for of in (totals, types))
+        contexts = _grams(contexts, learned, base)
+        asked_contexts = _grams(asked_contexts, asked, base)
+        grams, counts = _counted(contexts, (mark + 1) * base)
+        count, total, kinds = _asked(grams, counts, asked_contexts, base)
         p = np.where(total > 0, (count + kinds * p) / np.maximum(total + kinds, 1), p)
         found.append(NgramScore(-np.log(p), order))
 
-        contexts = _after(numbers, firsts, len(grams))
-        asked_contexts = _after(np.where(seen, places, -1), asked_firsts, len(grams))
-        size = len(grams) + 1
+        mark = mark * base + vocab_size
+        if (mark + 1) * base >= 2**63:  # too many digits for a number: its place among the others tells as much
+            contexts = np.searchsorted(grams, contexts)
+            asked_contexts, mark = _places(grams, asked_contexts), len(grams)
+        _shift(contexts, firsts, mark)
+        _shift(asked_contexts, asked_firsts, mark)
     return found
 
 
@@ -90,25 +88,49 @@ def _joined(sequences: Iterable[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]
     return np.concatenate([np.empty(0, np.int32), *arrays]), np.cumsum(lengths) - lengths
 
 
-def _ranked(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the different keys in order, the number of each key among them, and how often each occurs."""
-    # A key with its place behind it is one number, and numbers are sorted five times as fast as places by their keys.
-    bits = len(keys).bit_length()
-    if int(keys.max(initial=0)) >> (63 - bits):
-        order = np.argsort(keys)
-        ordered = keys[order]
-    else:
-        both = np.sort(keys << bits | np.arange(len(keys)))
-        order, ordered = both & ((1 << bits) - 1), both >> bits
-    new = np.append(True, ordered[1:] != ordered[:-1])[: len(keys)]
-    numbers = np.empty(len(keys), np.int64)
-    numbers[order] = np.cumsum(new) - 1
-    begins = np.flatnonzero(new)
-    return ordered[begins], numbers, np.diff(begins, append=len(keys))
-
-
-def _after(grams: np.ndarray, firsts: np.ndarray, marks: int) -> np.ndarray:
-    """Return the context of every character: the gram that ends before it, or `marks` at a sequence's beginning."""
-    contexts = np.roll(grams, 1)
-    contexts[firsts] = marks
+def _grams(contexts: np.ndarray, ids: np.ndarray, base: int) -> np.ndarray:
+    """Return each context with the character after it, in its place; a context that was never seen stays below 0."""
+    unseen = contexts < 0
+    contexts *= base
+    contexts += ids
+    contexts[unseen] = -1
     return contexts
+
+
+def _counted(keys: np.ndarray, end: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the different keys, all below `end`, in order, and how often each occurs."""
+    if end <= len(keys):
+        counts = np.bincount(keys)
+        grams = np.flatnonzero(counts)
+        return grams, counts[grams]
+    ordered = np.sort(keys)
+    new = np.append(True, ordered[1:] != ordered[:-1])[: len(keys)]
+    begins = np.flatnonzero(new)
+    return ordered[begins], np.diff(begins, append=len(keys))
+
+
+def _asked(
+    grams: np.ndarray, counts: np.ndarray, asked: np.ndarray, base: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return how often each asked gram occurs, how often its context does, and before how many characters."""
+    contexts = grams // base
+    begins = np.flatnonzero(np.append(True, contexts[1:] != contexts[:-1])[: len(grams)])
+    ends = np.append(begins, len(grams))
+    summed = np.append(0, np.cumsum(counts))
+    places = _places(grams, asked)
+    count = np.where(places < 0, 0, np.append(counts, 0)[places])
+    places = _places(contexts[begins], asked // base)
+    total, kinds = (np.where(places < 0, 0, np.append(np.diff(of), 0)[places]) for of in (summed[ends], ends))
+    return count, total, kinds
+
+
+def _places(known: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Return the place of each key among those that are known, which are in order; -1 where it is none of them."""
+    places = np.searchsorted(known, keys)
+    return np.where(np.append(known, -2)[places] == keys, places, -1)
+
+
+def _shift(grams: np.ndarray, firsts: np.ndarray, mark: int) -> None:
+    """Make grams the contexts of the characters after them, in place; a sequence begins with `mark`."""
+    grams[1:] = grams[:-1].copy()
+    grams[firsts] = mark

@@ -56,13 +56,13 @@ def test_the_probabilities_after_any_beginning_sum_to_one(training, before):
         assert math.fsum(np.exp(np.negative(last))) == pytest.approx(1, abs=1e-12)
 
 
-def test_a_vocabulary_of_any_size_is_told_apart():
-    big = 1_114_112  # all of Unicode
-    training = [[big - 1, big - 2, 7] * 40, [7, 8]]
-    scores = ngram_scores(training, [[big - 1, big - 2, 8]], big, 2)
-    for order, score in enumerate(scores):
-        marked = [-1] * order + [big - 1, big - 2, 8]
-        each = [plain_probability(training, order, marked[i : i + order], marked[i + order], big) for i in range(3)]
+@pytest.mark.parametrize("size", [500, 600, 65_536, 1_114_112])  # seven digits fit, or six, four, three: all of Unicode
+def test_a_vocabulary_of_any_size_is_told_apart(size):
+    a, b, c = size - 1, size - 2, 7
+    training, asked = [[a, b, c, a] * 40, [c, 8, a, b], []], [a, b, 8, c, a, b, c, a, b, 9, c]
+    for order, score in enumerate(ngram_scores(training, [asked], size, 6)):
+        marked = [-1] * order + asked
+        each = [plain_probability(training, order, marked[i : i + order], char, size) for i, char in enumerate(asked)]
         np.testing.assert_allclose(score.each, -np.log(each), rtol=1e-12)
 
 
