@@ -1,5 +1,7 @@
 """The model of names: a SimpleRNN, as a Keras model and as a `CharModel`."""
 
+from typing import Any
+
 from kerasgen.models.backend import keras, tf
 from kerasgen.models.dropout import dropout_mask
 from kerasgen.models.simple_rnn_passes import simple_rnn_gradients
@@ -47,16 +49,16 @@ class NameRNN(keras.Model):
 
     def __init__(
         self,
-        vocab_size,
-        units=50,
+        vocab_size: int,
+        units: int = 50,
         *,
-        recurrent_dropout=0.0,
-        recurrent_l2=0.0,
-        carry_state=False,
-        batch_size=1,
-        seed=0,
-        drawn=True,
-        **kwargs,
+        recurrent_dropout: float = 0.0,
+        recurrent_l2: float = 0.0,
+        carry_state: bool = False,
+        batch_size: int = 1,
+        seed: int = 0,
+        drawn: bool = True,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.supports_masking = True
@@ -87,7 +89,7 @@ class NameRNN(keras.Model):
     def build(self, input_shape=None):
         """Do nothing: the layers are built with the model, as every shape is known then."""
 
-    def call(self, ids, state=None, mask=None, return_state=False):
+    def call(self, ids: Any, state: Any = None, mask: Any = None, return_state: bool = False) -> Any:
         """Map ids to logits.
 
         Args:
@@ -163,7 +165,7 @@ class NameRNN(keras.Model):
         gradients[1] = mask * gradients[1] + 2 * self.recurrent_l2 * recurrent
         return loss, [tf.cast(g, w.dtype) for g, w in zip(gradients, weights, strict=True)], state
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, Any]:
         """Do one step of plain `fit`, through the stock layers and a `GradientTape`.
 
         Args:
