@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -18,7 +19,11 @@ if TYPE_CHECKING:  # it imports NumPy, which --help does not wait for
 ABOUT = "Write models in a format that needs no kerasgen."
 EXAMPLES = """examples:
   %(prog)s saved_models/dino.keras saved_models/shakespeare.keras --format html --output play.html
-                                    one page that writes in any browser, without a server"""
+                                    one page that writes in any browser, without a server
+  %(prog)s saved_models/shakespeare.keras --format saved_model --output poet
+                                    for TensorFlow and TensorFlow Serving, with the whole sampling loop
+  %(prog)s saved_models/dino.keras --format onnx       for onnxruntime, in many languages
+  %(prog)s saved_models/dino.keras --format litert     for LiteRT, on phones and small devices"""
 
 
 def html(models: Sequence["Contents"], output: Path) -> None:
@@ -33,13 +38,21 @@ def html(models: Sequence["Contents"], output: Path) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
+def portable(format: str, models: Sequence["Contents"], output: Path) -> None:
+    """Write a model for another program."""
+    from kerasgen.modelfile.exports import export
+
+    (model,) = models
+    export(model, format, output)
+
+
 @dataclass(frozen=True)
 class Format:
     """What models can be written in.
 
     Attributes:
         write: writes models to a path, whole or not at all.
-        suffix: of its files.
+        suffix: of its files; "" for a folder.
         many: whether one file holds several models.
     """
 
@@ -48,7 +61,12 @@ class Format:
     many: bool = False
 
 
-FORMATS = {"html": Format(html, ".html", many=True)}
+FORMATS = {
+    "html": Format(html, ".html", many=True),
+    "saved_model": Format(partial(portable, "saved_model"), ""),
+    "onnx": Format(partial(portable, "onnx"), ".onnx"),
+    "litert": Format(partial(portable, "litert"), ".tflite"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -60,6 +78,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     models = [store.read(Path(name)) for name in arguments.models]
     output = Path(arguments.output or models[0].path.with_suffix(chosen.suffix).name)
+    if output.suffix != chosen.suffix:
+        kind = f"a file that ends in {chosen.suffix}" if chosen.suffix else "a folder, without a suffix"
+        raise BadInputError(f"--output must name {kind} for --format {arguments.format}; received {str(output)!r}")
     chosen.write(models, output)
     size = sum(file.stat().st_size for file in (output.rglob("*") if output.is_dir() else [output])) / 1e6
     print(console.shown(f"{output}: {', '.join(model.path.stem for model in models)}, {size:.2f} MB"))

@@ -5,6 +5,8 @@ import hashlib
 import html.parser
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from kerasgen.modelfile import store
 from kerasgen.models.names import NameRNN
 from kerasgen.text.vocab import CharVocab
 from tests.conftest import ROOT
+from tests.support import pages
 from tests.support.commands import call
 
 DINO, POET = (ROOT / "saved_models" / f"{name}.keras" for name in ("dino", "shakespeare"))
@@ -107,6 +110,9 @@ def test_a_hostile_model_stays_data(hostile, tmp_path):
         ([], "required: MODEL"),
         ([DINO], "required: --format"),
         ([DINO, "--format", "pickle"], "invalid choice: 'pickle'"),
+        ([DINO, POET, "--format", "onnx"], "takes one model; received 2"),
+        ([DINO, "--format", "onnx", "--output", "a.keras"], "a file that ends in .onnx"),
+        ([DINO, "--format", "saved_model", "--output", "a.pb"], "a folder, without a suffix"),
         (["missing.keras", "--format", "html"], "there is no 'missing.keras'"),
         ([__file__, "--format", "html"], "is no .keras file"),
     ],
@@ -121,3 +127,30 @@ def test_what_can_not_be_written_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     done = call(tmp_path, "export", DINO, "--format", "html", "--output", "file/play.html", code=1)
     assert "file/play.html can't be written" in done.stderr and done.stderr.count("\n") == 1
+
+
+EXPORTS = {
+    "tensorflow": ("saved_model", "poet"),
+    "onnxruntime": ("onnx", "poet.onnx"),
+    "ai_edge_litert": ("litert", "poet.tflite"),
+}
+CLIENTS = [block for block in pages.blocks() if block.page == "docs/export.md" and block.language == "python"]
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=str)
+def test_the_clients_of_the_page_write_as_kerasgen_does(client, tmp_path):
+    runtime = next(name for name in EXPORTS if f"import {name}" in client.text or f"from {name}" in client.text)
+    pytest.importorskip(runtime)
+    format, output = EXPORTS[runtime]
+    if format == "onnx":
+        pytest.importorskip("tf2onnx")
+    done = call(tmp_path, "export", POET, "--format", format, "--output", output)
+    assert done.stdout.startswith(f"{output}: shakespeare, ") and not done.stderr
+    (tmp_path / "client.py").write_text(client.text + "\nimport sys\n\nassert 'kerasgen' not in sys.modules\n")
+    wrote = subprocess.run([sys.executable, "client.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert wrote.returncode == 0, wrote.stderr
+    words = ["--temperature", "0.8", "--seed", "7"] if runtime == "tensorflow" else ["--temperature", "0"]
+    prompt = "Shall I " if runtime == "tensorflow" else "shall i "
+    text = call(tmp_path, "shakespeare", prompt, *words, "--length", "60", "--quiet", "--model", POET).stdout
+    assert wrote.stdout == (text.removeprefix(prompt) if runtime == "tensorflow" else text)
+    assert len(client.text.splitlines()) <= 30

@@ -2,11 +2,10 @@
 
 import json
 import zipfile
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 from kerasgen.base.errors import BadInputError
 from kerasgen.base.files import whole, whole_folder
@@ -18,20 +17,6 @@ OPSET = 18  # of ONNX; onnxruntime reads it since 1.14
 EXTRAS = "assets.extra"  # the folder of a SavedModel that TensorFlow keeps and never reads
 
 
-class Format(NamedTuple):
-    """A format to export to.
-
-    Attributes:
-        write: writes a model to a path, whole or not at all.
-        suffix: of the path; "" for a folder.
-        summary: what it is for, in a few words.
-    """
-
-    write: Callable[[Portable, dict[str, str], Path], None]
-    suffix: str
-    summary: str
-
-
 def export(contents: store.Contents, format: str, path: Path) -> None:
     """Write a model in another program's format, with its vocabulary and its card.
 
@@ -41,17 +26,13 @@ def export(contents: store.Contents, format: str, path: Path) -> None:
         path: where to; a folder for a SavedModel.
 
     Raises:
-        BadInputError: the path has another suffix or names a folder that is there already, or the packages that the
-            format needs are not installed.
+        BadInputError: the path names a folder that is there already, or the packages that the format needs are not
+            installed.
         FailedError: it can't be written.
     """
-    chosen = FORMATS[format]
-    if path.suffix != chosen.suffix:
-        kind = f"a file that ends in {chosen.suffix}" if chosen.suffix else "a folder, without a suffix"
-        raise BadInputError(f"--output must name {kind} for --format {format}; received {str(path)!r}")
     generator = loader.load(contents, device="cpu", dtype="float32")
     notes = {"vocabulary": json.dumps(contents.vocab.chars), "card": json.dumps(contents.card)}
-    chosen.write(Portable(generator), notes, path)
+    FORMATS[format](Portable(generator), notes, path)
 
 
 def saved_model(portable: Portable, notes: dict[str, str], path: Path) -> None:
@@ -104,11 +85,7 @@ def litert(portable: Portable, notes: dict[str, str], path: Path) -> None:
                 archive.writestr(f"{name}.json", note)
 
 
-FORMATS = {
-    "saved_model": Format(saved_model, "", "TensorFlow and TensorFlow Serving: a step, and the whole sampling loop"),
-    "onnx": Format(onnx, ".onnx", "onnxruntime, in many languages: a step"),
-    "litert": Format(litert, ".tflite", "LiteRT, on phones and small devices: a step"),
-}
+FORMATS = {"saved_model": saved_model, "onnx": onnx, "litert": litert}
 
 
 def _step(portable: Portable) -> Any:

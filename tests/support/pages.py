@@ -18,7 +18,7 @@ RECORDER = r"""
 record() {
     { printf '%s\x1f' "${BASH_LINENO[1]}" "$([ -p /dev/stdin ] && cat)" "$@"; printf '\0'; } >> "$RECORD"
 }
-for name in python python3 pip kerasgen tensorboard cp; do eval "$name() { record $name \"\$@\"; }"; done
+for name in python python3 pip kerasgen tensorboard cp docker curl; do eval "$name() { record $name \"\$@\"; }"; done
 """
 
 
