@@ -28,6 +28,7 @@ HEAVY = {
     "kerasgen.generation.portable",
     "kerasgen.generation.rows",
     "kerasgen.generation.scoring",
+    "kerasgen.generation.slots",
     "kerasgen.modelfile.exports",
     "kerasgen.modelfile.loader",
     "kerasgen.models.backend",

@@ -113,10 +113,11 @@ def keep_top_k(probs: Any, k: Any) -> Any:
 
     Args:
         probs: ``(batch, vocab)``.
-        k: int scalar, between 1 and vocab.
+        k: between 1 and vocab, int: a scalar, or ``(batch, 1)`` for one of each row.
     """
-    least = tf.gather(tf.sort(probs, direction="DESCENDING"), k - 1, axis=-1)
-    return tf.where(probs >= least[:, None], probs, 0)
+    place = tf.broadcast_to(k - 1, (tf.shape(probs)[0], 1))
+    least = tf.gather(tf.sort(probs, direction="DESCENDING"), place, batch_dims=1)
+    return tf.where(probs >= least, probs, 0)
 
 
 def keep_top_p(probs: Any, p: Any) -> Any:
@@ -124,7 +125,7 @@ def keep_top_p(probs: Any, p: Any) -> Any:
 
     Args:
         probs: ``(batch, vocab)``; rows need not add up to 1.
-        p: scalar, between 0 and 1.
+        p: between 0 and 1: a scalar, or ``(batch, 1)`` for one of each row.
     """
     ordered = tf.sort(probs, direction="DESCENDING")
     before = tf.cumsum(ordered, axis=-1, exclusive=True)
