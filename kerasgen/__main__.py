@@ -14,6 +14,7 @@ COMMANDS = {
     "tune": "search for the settings that learn a text best (keras-tuner)",
     "inspect": "what a model file holds, and whether it is intact",
     "export": "write models in a format that needs no kerasgen: a page that writes in any browser",
+    "playground": "play with models in the browser, on this machine",
     "clean": "list and remove what unfinished trainings and logs have left",
 }
 

@@ -37,6 +37,7 @@ DOCS = [page for page in TEXTS if page != "README.md"]
 ELSEWHERE = {
     "--column": "tests/text/test_sources.py takes columns, several files and folders",
     "more.txt": "tests/text/test_sources.py",
+    "kerasgen.playground": "tests/test_playground.py serves the page, tests/page/test_page.py plays there",
     "kerasgen.tune": "tests/test_tune.py sweeps a small space, by several processes, too",
     "--holdout": "made the tables of docs/scores.md; tests/test_shipped_poet.py scores the shipped model again",
     "configs/dino_notebook.toml": "tests/test_notebook.py runs it whole",
@@ -237,7 +238,7 @@ def test_the_ci_finds_the_test_command():
 
 def test_every_flag_that_is_spoken_of_exists(capsys):
     known = {"--data"}
-    for name in ("dino", "shakespeare", "tune", "inspect", "export", "clean"):
+    for name in ("dino", "shakespeare", "tune", "inspect", "export", "playground", "clean"):
         with contextlib.suppress(SystemExit):
             importlib.import_module(f"kerasgen.{name}").main(["--help"])
     for name in ("benchmarks", "fuzz", "crash"):

@@ -15,7 +15,10 @@ from tests.support.streams import CLOSED, DEVICE, FULL, HANGUP, PIPE, STREAMS, T
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/dev/full and small disks are Linux'")
 PAGE = (ROOT / "docs" / "streams.md").read_text(encoding="utf-8")
 STATES = [CLOSED, FULL, DEVICE, PIPE, TERMINAL]
-COMMANDS = ["kerasgen", *(f"kerasgen.{name}" for name in ("dino", "shakespeare", "tune", "inspect", "export", "clean"))]
+COMMANDS = [
+    "kerasgen",
+    *(f"kerasgen.{name}" for name in ("dino", "shakespeare", "tune", "inspect", "export", "playground", "clean")),
+]
 GENERATING = ["kerasgen.dino", "--sample-only", "--num-samples", "3"]
 TRAINING = ["kerasgen.dino", "--data", "towns.txt", "--units", "4", "--holdout", "none", "--no-log"]
 # Each process holds three cells: no two of its streams are in the same state, and each stream is in each of them once.

@@ -180,7 +180,7 @@ function bars(top, title, taken = "\0") {
     const bar = add(line, "span", "bar");
     bar.setAttribute("aria-hidden", "true");
     bar.style.setProperty("--share", String(top[i + 1]));
-    add(line, "span", "share", `${(100 * top[i + 1]).toFixed(1)} %`);
+    add(line, "span", "share", top[i + 1] < 0.0005 ? "< 0.1 %" : `${(100 * top[i + 1]).toFixed(1)} %`);
   }
 }
 
@@ -193,7 +193,7 @@ function choose(place) {
   span.classList.add("chosen");
   if (!writing) span.scrollIntoView({ block: "nearest" });
   const where = before ? `after “${before.replaceAll("\n", "⏎")}”` : "at the beginning";
-  bars(top, `${worded(char)}, ${where}: a surprise of ${bits.toFixed(1)} bits`, char);
+  bars(top, `${worded(char)}, ${where}: surprisal ${bits.toFixed(1)} bits`, char);
 }
 
 /** @param {any} answer of the worker */

@@ -11,7 +11,8 @@ from kerasgen.base.version import __version__
 from kerasgen.modelfile import store
 from kerasgen.page.plan import plan, weights
 
-_FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent
+ENGINE = ("model.js", "sampling.js", "writing.js", "reading.js")  # what needs no browser, in this order
 POLICY = (
     "default-src 'none'; script-src {script}; style-src {style}; worker-src blob:; img-src data:; base-uri 'none'; "
     "form-action 'none'"
@@ -34,7 +35,7 @@ def page(models: Sequence[store.Contents]) -> str:
         version=__version__,
         style=style,
         script=script,
-        worker=_part("engine.js") + _part("worker.js"),
+        worker="".join(map(_part, (*ENGINE, "worker.js"))),
         plans=_json([plan(one) for one in models]),
         weights="\n".join(
             f'<script type="text/plain" id="weights-{number}">{block}</script>' for number, block in enumerate(blocks)
@@ -43,7 +44,7 @@ def page(models: Sequence[store.Contents]) -> str:
 
 
 def _part(name: str) -> str:
-    return (_FOLDER / name).read_text(encoding="utf-8")
+    return (FOLDER / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

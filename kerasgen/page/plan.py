@@ -22,7 +22,7 @@ _TYPED = (range(0x3100), range(0xFB00, 0xFB07), range(0xFF00, 0xFFF0))  # what p
 
 
 def plan(contents: store.Contents) -> dict[str, Any]:
-    """Return what `kerasgen/page/engine.js` calls a plan.
+    """Return what `kerasgen/page/model.js` calls a plan.
 
     Args:
         contents: of a model file, from `store.read`.
@@ -34,9 +34,10 @@ def plan(contents: store.Contents) -> dict[str, Any]:
     titles = {char: Casing("lower", "capitals").show(char) for char in vocab.chars}
     layers = [shape for path, shape in contents.blueprint.shapes.items() if path.endswith(_CELL)]
     twins, opening = _twins(vocab)
+    size = f"{contents.blueprint.parameters:,} weights"
     return {
         "name": contents.path.stem,
-        "about": f"{store.text_name(card)}; {contents.blueprint.parameters:,} weights; {store.score_sentence(card)}",
+        "about": f"learned from {store.text_name(card)}; {size}; {store.score_sentence(card)}",
         "chars": list(vocab.chars),
         "start": vocab.encode(card["start"])[0] if "start" in card else -1,
         "stop": vocab.encode(card["stop"])[0] if ends else -1,

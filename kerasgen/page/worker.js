@@ -1,5 +1,5 @@
 "use strict";
-// Runs in a worker, behind engine.js: what the page asks for, so that the page itself never waits.
+// Runs in a worker, behind the four scripts of the engine, so that the page itself never waits.
 
 /**
  * What the page asks for.
@@ -16,6 +16,7 @@
  */
 
 const SLICE = 30; // milliseconds between two looks at what else the page asks for
+const LONGEST_SLICE = 250; // of a long text, which a browser lays out as a whole with each piece
 /** @type {Model} */
 let model;
 let known = new Uint8Array();
@@ -79,7 +80,7 @@ async function write({ id, text, end, knobs, seed, count }) {
       send();
       await turn();
       if (current !== id) break;
-      due = performance.now() + SLICE;
+      due = performance.now() + Math.min(SLICE + characters / 20, LONGEST_SLICE);
     }
     send();
     done(1);

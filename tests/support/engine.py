@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from kerasgen.modelfile import store
-from kerasgen.page import page
+from kerasgen.page.page import ENGINE, FOLDER
 from kerasgen.page.plan import plan, weights
-
-FOLDER = Path(page.__file__).parent
 
 # What a browser has and the bare language has not, and what the tests ask for.
 HARNESS = """
@@ -55,7 +53,7 @@ function next(prefix, knobs) {
 
 
 class Engine:
-    """`kerasgen/page/engine.js` with one model.
+    """The scripts of `kerasgen/page/` that need no browser, with one model.
 
     Args:
         path: the model's file.
@@ -64,7 +62,7 @@ class Engine:
     def __init__(self, path: Path):
         racer = pytest.importorskip("py_mini_racer", reason="mini-racer is not installed: no JavaScript can run")
         self._js = racer.MiniRacer()
-        self._js.eval((FOLDER / "engine.js").read_text(encoding="utf-8") + HARNESS)
+        self._js.eval("".join((FOLDER / name).read_text(encoding="utf-8") for name in ENGINE) + HARNESS)
         self.contents = store.read(path)
         self.call("load", self.plan, base64.b64encode(weights(self.contents)).decode())
 
