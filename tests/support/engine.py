@@ -34,7 +34,7 @@ function continued(prompt, knobs, seed, length) {
   const writer = prose(model, ids, knobs, seed, written);
   for (let i = 0; i < length; i++) writer.next();
   const before = prompt ? shown(ids, model.plan, "").at(-1) : "\\n";
-  return { ...written, text: shown(written.ids, model.plan, before).join("") };
+  return shown(written.ids, model.plan, before).join("");
 }
 function invented(prefix, end, knobs, seed, count) {
   const read = [prefix, end].map((text) => fold(text, model.plan).ids);
@@ -78,12 +78,13 @@ class Engine:
         return json.loads(found)
 
     def continued(self, prompt, length, seed, **knobs):
-        """Return what a model of prose writes after a prompt, and what is known of each character."""
+        """Return what a model of prose writes after a prompt."""
         return self.call("continued", prompt, knobs_of(**knobs), seed, length)
 
-    def invented(self, count, seed, prefix="", end="", **knobs):
-        """Return some names, and what is known of each."""
-        return self.call("invented", prefix, end, knobs_of(**knobs), seed, count)
+    def names(self, count, seed, prefix="", end="", **knobs):
+        """Return some names."""
+        given = prefix, end, knobs_of(**knobs), seed, count
+        return self.call("(...given) => invented(...given).map(({ text }) => text)", *given)
 
     def is_close(self, before, row, seed, **knobs):
         """Tell whether the number that is drawn with after a text is within 1e-5 of a boundary of the distribution."""
