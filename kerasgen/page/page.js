@@ -215,6 +215,7 @@ function onAnswer(answer) {
     case "peek":
       bars(answer.top, given.value ? `after “${given.value.slice(-40).replaceAll("\n", "⏎")}”` : "at the beginning");
       find("read", HTMLElement).textContent = answer.changes.length ? `read ${answer.changes.join(", ")}` : "";
+      find("read", HTMLElement).title = answer.changes.join(", ");
       break;
     case "refused":
       setWriting(false);
