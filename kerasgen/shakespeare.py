@@ -131,7 +131,7 @@ def write(poet, prompt: str, settings: ProseSettings, sink: output.Sink) -> None
     if changes := folding.changes(prompt, poet.vocab):
         console.note(changes)
     folded = folding.fold(prompt, poet.vocab) or OPENING
-    learned, why = learned_text(PROSE, poet.card, settings)
+    learned, name = learned_text(PROSE, poet.card, settings)
     found = []
     for number, pieces in enumerate(continuations(poet, folded, settings)):
         text = "".join(pieces) if sink.put else stream(prompt, pieces, number, sink.file)
@@ -140,10 +140,11 @@ def write(poet, prompt: str, settings: ProseSettings, sink: output.Sink) -> None
         if sink.put:
             told = found[-1].figures if found else {}
             sink.put({"prompt": prompt, "text": text, "seed": settings.seed, "row": number, **told})
-    if found and not why:
-        mean, name = mean_copying(found), store.text_name(poet.card)
-        why = f"{mean.sentence(name)}; the longest span is {mean.longest!r} ({len(mean.longest)} characters)"
-    console.note(why, settings.quiet)
+    note = "" if learned else name
+    if found:
+        mean = mean_copying(found)
+        note = f"{mean.sentence(name)}; the longest span is {mean.longest!r} ({len(mean.longest)} characters)"
+    console.note(note, settings.quiet)
 
 
 def stream(prompt: str, pieces: Iterable[str], number: int, file: TextIO) -> str:

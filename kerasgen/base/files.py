@@ -62,11 +62,15 @@ def read_small(path: Path) -> bytes:
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole(path: Path, another: str = "") -> Iterator[Path]:
     """Yield a temporary path beside `path`; what is written there replaces `path` once the block ends without error.
 
     The bytes are synced to the disk before the rename and the folder after it, so that a crash at any moment leaves
     either the old file or the new one, complete. The temporary name keeps the suffix, since Keras insists on it.
+
+    Args:
+        path: what the file becomes.
+        another: how another folder is named, for the message: ``" with --save-dir"``.
 
     Raises:
         FailedError: the file can't be written; whatever stood at `path` is still there.
@@ -81,7 +85,7 @@ def whole(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
         _sync_folder(path.parent)
     except OSError as error:
-        message = f"{path} can't be written ({reason(error)}); free some space or name another folder"
+        message = f"{path} can't be written ({reason(error)}); free some space or name another folder{another}"
         raise FailedError(message) from error
     finally:
         if temporary is not None:
@@ -177,7 +181,7 @@ def remove_known(folder: Path, patterns: Sequence[str]) -> list[Path]:
 
 
 @contextlib.contextmanager
-def locked(path: Path, work: str) -> Iterator[None]:
+def locked(path: Path, work: str, wait: bool = False) -> Iterator[None]:
     """Hold a lock file while the block runs; the lock dies with the process, whatever ends it.
 
     On a file system without locks, nothing is held.
@@ -185,9 +189,10 @@ def locked(path: Path, work: str) -> Iterator[None]:
     Args:
         path: the lock file; its folder is made. It is removed after the block.
         work: what is done under the lock, for the message: ``"trains my-dinos.keras"``.
+        wait: wait for the end of a process that holds it.
 
     Raises:
-        FailedError: another process holds it, or the file can't be made.
+        FailedError: another process holds it, and that is not waited for, or the file can't be made.
     """
     import fcntl  # here, as Windows has none
 
@@ -203,7 +208,7 @@ def locked(path: Path, work: str) -> Iterator[None]:
         except OSError as error:
             raise FailedError(f"{path} can't be written ({reason(error)}); name another folder") from error
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             file.seek(0)
             holder = file.read(20).strip()

@@ -271,8 +271,10 @@ def score_sentence(card: dict[str, Any]) -> str:
     if not scores:
         return "none"
     counted = next((f", {scores[unit]:,} {unit}" for unit in ("names", "characters") if unit in scores), "")
+    counted += f" from all over {scores['of']:,}" if "of" in scores else ""
     in_sample = scores["part"] == "in sample"  # n-grams that are scored on what they counted are no measure
-    ngrams = "" if in_sample else f"; counting n-grams: {scores['ngram_bits_per_char']:.4f}"
+    where = f" in {scores['ngrams_of']:,} of the others" if "ngrams_of" in scores else ""
+    ngrams = "" if in_sample else f"; counting n-grams{where}: {scores['ngram_bits_per_char']:.4f}"
     return f"{scores['part']}{counted}: {scores['bits_per_char']:.4f} bits/char{ngrams}"
 
 

@@ -173,19 +173,20 @@ def as_the_model(kind: Kind[Own], settings: Own, flags: Mapping[str, Any], paren
 
 
 def learned_text(kind: Kind, card: Mapping[str, Any], settings: TaskSettings) -> tuple[str, str]:
-    """Return the text that a model learned, as it learned it, or nothing and why nothing can be compared with it.
+    """Return the text that a model learned, as it learned it, or as much of it as texts are compared with.
+
+    With it, return what it is called, or where there is none, why nothing can be compared with it.
 
     Args:
         kind: of the model.
         card: its card.
         settings: those of the command; ``--data`` may be that text.
     """
-    from kerasgen.metrics.novelty import unmeasured
+    from kerasgen.metrics.novelty import LONGEST
+    from kerasgen.text.corpus_ids import excerpt
 
     data = card.get("data", {})
     corpus = corpora.again(settings.data, kind.corpus, settings.column) or corpora.at_hand(data.get("name", ""))
     if corpus is None or corpus.sha256 != data.get("sha256"):
         return "", "novelty: unavailable, since the text that was learned is not on this machine"
-    learned = Casing.of_card(card).fold(corpus.text)
-    why = unmeasured(learned, store.text_name(card))
-    return "" if why else learned, why
+    return excerpt(Casing.of_card(card).fold(corpus.text), LONGEST, store.text_name(card))

@@ -1,12 +1,12 @@
 """Names: a list of names, and all that training on one needs."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from kerasgen.base import markdown
 from kerasgen.base.errors import BadInputError
 from kerasgen.metrics.novelty import KnownTexts
-from kerasgen.metrics.score import Score
 from kerasgen.tasks import limits, notebook
 from kerasgen.tasks.limits import Sizes
 from kerasgen.tasks.settings import NamesSettings
@@ -39,7 +39,7 @@ class NamesTask(Task):
         BadInputError: there are fewer than two different names, or one is too long.
     """
 
-    kind, COUNTED, VALIDATED = "names", "names", 2_000
+    kind, COUNTED, VALIDATED, SCORED, NGRAMS = "names", "names", 2_000, 50_000, 500_000
     settings: NamesSettings
     split: NameSplit
     batches: NameBatches
@@ -48,7 +48,7 @@ class NamesTask(Task):
         self, settings: NamesSettings, corpus: Text, vocab: CharVocab | None = None, casing: Casing | None = None
     ):
         self.settings, self.corpus = settings, corpus
-        written = read_names(corpus.text, corpus.name)
+        written = read_names(str(corpus.text), corpus.name)
         self.casing = casing or of_names(settings.case, written, is_known(corpus))
         names = [self.casing.fold(name) for name in written]
         check_different(names, corpus.name)
@@ -174,8 +174,12 @@ class NamesTask(Task):
     def _learned(self) -> list[str]:
         return sorted(set(self.split.train))
 
-    def _sequences(self, part) -> list[list[int]]:
-        return [self.vocab.encode(name + STOP) for name in part]
+    def _some(self, part, most: int) -> list[str]:
+        """Return names from all over a list; what is held back has been drawn, so its first ones are as good as any."""
+        drawn = part is self.split.validation or part is self.split.test
+        if drawn or len(part) <= most:
+            return list(part[:most])
+        return [part[number * len(part) // most] for number in range(most)]
 
-    def _score(self, generator, part) -> Score:
-        return Score.total(generator.score(list(part)))
+    def _sequences(self, texts: list[str]) -> Iterator[list[int]]:
+        return (self.vocab.encode(name + STOP) for name in texts)

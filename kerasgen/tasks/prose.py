@@ -1,19 +1,20 @@
 """Prose: a text, and all that training on one needs."""
 
 import math
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from kerasgen.base import markdown
-from kerasgen.metrics.novelty import KnownTexts, copying, unmeasured
-from kerasgen.metrics.score import Score
+from kerasgen.metrics.novelty import LONGEST as LONGEST_LEARNED
+from kerasgen.metrics.novelty import KnownTexts, copying
 from kerasgen.tasks import limits
 from kerasgen.tasks.limits import Sizes
 from kerasgen.tasks.settings import ProseSettings
 from kerasgen.tasks.task import Task
 from kerasgen.text.casing import Casing, of_text
 from kerasgen.text.corpora import Text, is_known
+from kerasgen.text.corpus_ids import CorpusIds, all_over, distinct, excerpt
 from kerasgen.text.vocab import CharVocab
 from kerasgen.text.windows import TextSplit, WindowBatches, split_text
 
@@ -23,6 +24,7 @@ LONGEST = 1e12  # floating-point operations from one report to the next: some 15
 STEP = 1e8  # such operations take as long as all else of a step
 REPORTS = 40  # where passes are short
 PIECES = 8  # of a long validation part, which are scored after an epoch
+MORE_PIECES = 64  # of one that is scored at the end, or of a training part in which n-grams are counted
 START = "\n"  # stands before a text of prose: a line begins
 
 
@@ -33,7 +35,7 @@ def casing_of(settings: ProseSettings, corpus: Text) -> Casing:
 
 def vocab_of(casing: Casing, corpus: Text) -> CharVocab:
     """Return the characters that a new model of a text learns."""
-    return CharVocab.from_text({*casing.fold(corpus.text), START})
+    return CharVocab.from_text({*distinct(casing.fold(corpus.text)), START})
 
 
 class ProseTask(Task):
@@ -49,7 +51,7 @@ class ProseTask(Task):
         BadInputError: the text is too short or has one character only, or one that is not in `vocab`.
     """
 
-    kind, COUNTED, VALIDATED = "prose", "characters", 100_000
+    kind, COUNTED, VALIDATED, SCORED, NGRAMS = "prose", "characters", 100_000, 2_000_000, 4_000_000
     settings: ProseSettings
     split: TextSplit
     batches: WindowBatches
@@ -62,7 +64,7 @@ class ProseTask(Task):
         self.split = split_text(self.casing.fold(corpus.text), settings.holdout)
         self.vocab = vocab or vocab_of(self.casing, corpus)
         self.batches = WindowBatches(
-            self.vocab.ids(self.split.train),
+            CorpusIds.of(self.split.train, self.vocab),
             settings.seq_len,
             stride=settings.stride,
             batch_size=settings.batch_size,
@@ -159,26 +161,22 @@ class ProseTask(Task):
     def sample(self, generator, temperature: float) -> str:
         """Generate a text that begins after a stanza; return it in Markdown with how much of it is copied."""
         pieces = generator.stream(OPENING, length=LENGTH, temperature=temperature, seed=self.settings.seed)
-        text, learned, name = "".join(pieces), self.split.train, markdown.escaped(self.corpus.name)
-        if why := unmeasured(learned, name):
-            return f"{markdown.block(text)}\n\n{why}"
+        text, (learned, name) = "".join(pieces), self._learned_excerpt
         found = copying(text, learned)
         longest = f"the longest span has {len(found.longest)} characters:\n\n{markdown.block(found.longest)}"
         return f"{markdown.block(text)}\n\n{found.sentence(name)}; {longest}"
 
-    def _sequences(self, part) -> list[Any]:
-        return [self.vocab.ids(part)]
+    @cached_property
+    def _learned_excerpt(self) -> tuple[str, str]:
+        """What samples are compared with, and what that is called: all that is learned, or parts of a long text."""
+        return excerpt(self.split.train, LONGEST_LEARNED, markdown.escaped(self.corpus.name))
 
-    def _score(self, generator, part) -> Score:
-        return generator.score(part)
+    def _some(self, part, most: int) -> list[str]:
+        """Return a part, or pieces from all over a long one, scored faster side by side than its beginning."""
+        return all_over(part, most, PIECES if most <= self.VALIDATED else MORE_PIECES)
 
-    def _score_some(self, generator, part) -> Score:
-        """Score a part, or pieces from all over a long one side by side, several times as fast as its beginning."""
-        if len(part) <= self.VALIDATED:
-            return self._score(generator, part)
-        size = self.VALIDATED // PIECES
-        starts = np.linspace(0, len(part) - size, PIECES).astype(int)
-        return Score.total(generator.score([part[start : start + size] for start in starts]))
+    def _sequences(self, texts: list[str]) -> Iterator[Any]:
+        return (self.vocab.ids(text) for text in texts)
 
     def _compile(self, model, rate, old=None):
         from kerasgen.models.backend import keras

@@ -10,6 +10,7 @@ from kerasgen.tasks.settings import NamesSettings, ProseSettings, TaskSettings
 if TYPE_CHECKING:  # they import NumPy, which --help does not wait for
     from kerasgen.tasks.task import Task
     from kerasgen.text.corpora import Text
+    from kerasgen.text.corpus_ids import LongText
 
 
 Own = TypeVar("Own", bound=TaskSettings)  # the settings of one kind
@@ -36,7 +37,7 @@ class Kind(Generic[Own]):
     task: tuple[str, str]
     config: str
     by_size: str
-    size: Callable[[str], int]
+    size: Callable[["str | LongText"], int]
     corpus: str
 
 
@@ -47,7 +48,7 @@ NAMES = Kind(
     task=("kerasgen.tasks.names", "NamesTask"),
     config="configs/dino.toml",
     by_size="configs/names_by_size.toml",
-    size=lambda text: len({name for line in text.split("\n") if (name := line.strip())}),
+    size=lambda text: len({name for line in str(text).split("\n") if (name := line.strip())}),
     corpus="dinos",
 )
 PROSE = Kind(

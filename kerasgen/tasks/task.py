@@ -1,7 +1,7 @@
 """What is learned: settings and a text to everything that a training needs. What differs by kind is a method here."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -44,7 +44,9 @@ class Task(ABC):
 
     kind: ClassVar[str]
     COUNTED: ClassVar[str]  # what the card counts the scored part in
-    VALIDATED: ClassVar[int]  # of these, how many are scored after an epoch at the most
+    VALIDATED: ClassVar[int]  # of these, how many are scored after an epoch at the most,
+    SCORED: ClassVar[int]  # and once at the end,
+    NGRAMS: ClassVar[int]  # and in how many of the training part n-grams are counted
 
     settings: TaskSettings
     corpus: Text
@@ -147,8 +149,8 @@ class Task(ABC):
     def baseline(self) -> NgramScore:
         """Score the scored part by counting n-grams in the training part, with the order that suits that part best."""
         if self._baseline is None:
-            training, scored = self._sequences(self.split.train), self._sequences(self.scored[1])
-            self._baseline = best_ngrams(training, scored, len(self.vocab))
+            training, scored = self._some(self.split.train, self.NGRAMS), self._some(self.scored[1], self.SCORED)
+            self._baseline = best_ngrams(self._sequences(training), self._sequences(scored), len(self.vocab))
         return self._baseline
 
     @property
@@ -167,7 +169,7 @@ class Task(ABC):
         """
         if not self.split.validation:
             return {}
-        score = self._score_some(generator, self.split.validation)
+        score = self._score(generator, self._some(self.split.validation, self.VALIDATED))
         return {"val_nats_per_char": score.nats_per_char, "val_bits_per_char": score.bits_per_char}
 
     def card(self, generator, seconds: float) -> dict[str, Any]:
@@ -178,18 +180,21 @@ class Task(ABC):
             seconds: how long the training took.
         """
         label, part = self.scored
-        score, baseline = self._score(generator, part), self.baseline()
+        score, baseline = self._score(generator, self._some(part, self.SCORED)), self.baseline()
+        scored, counted = min(self.SCORED, len(part)), min(self.NGRAMS, len(self.split.train))
         return {
             **self.origin_card(),
             "training": {"steps": int(generator.model.optimizer.iterations), "seconds": seconds},
             "scores": {
                 "part": label,
-                self.COUNTED: len(part),
+                self.COUNTED: scored,
                 "nats_per_char": score.nats_per_char,
                 "bits_per_char": score.bits_per_char,
                 "ngram_nats_per_char": baseline.nats_per_char,
                 "ngram_bits_per_char": baseline.bits_per_char,
                 "ngram_order": baseline.order,
+                **({"of": len(part)} if scored < len(part) else {}),
+                **({"ngrams_of": counted} if counted < len(self.split.train) else {}),
             },
         }
 
@@ -215,16 +220,16 @@ class Task(ABC):
         return self.split.train
 
     @abstractmethod
-    def _sequences(self, part) -> list[Any]:
-        """Return a part as sequences of ids, for the n-grams."""
+    def _some(self, part, most: int) -> list[str]:
+        """Return the texts of a part, or as much of a large one as `most`, fairly chosen."""
 
     @abstractmethod
-    def _score(self, generator, part) -> Score:
-        """Score a part."""
+    def _sequences(self, texts: list[str]) -> Iterable[Any]:
+        """Return texts as sequences of ids, for the n-grams."""
 
-    def _score_some(self, generator, part) -> Score:
-        """Score a part, or not more than `VALIDATED` of it."""
-        return self._score(generator, part[: self.VALIDATED])
+    def _score(self, generator, texts: list[str]) -> Score:
+        """Score texts, side by side."""
+        return Score.total(generator.score(texts))
 
 
 @dataclass(frozen=True)

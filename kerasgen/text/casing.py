@@ -6,13 +6,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from kerasgen.base.errors import BadInputError
+
+if TYPE_CHECKING:  # it imports NumPy, which --help does not wait for
+    from kerasgen.text.corpus_ids import LongText
 
 Case = Literal["auto", "lower", "keep"]
 _Learned = Literal["lower", "kept"]
 _Shown = Literal["same", "capitals", "notebook"]
+_Text = TypeVar("_Text", "str", "LongText", "str | LongText")
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Casing:
         """What ``--case`` asks for it with."""
         return "lower" if self.learned == "lower" else "keep"
 
-    def fold(self, text: str) -> str:
+    def fold(self, text: _Text) -> _Text:
         """Return a text in the case that was learned."""
         return text.lower() if self.learned == "lower" else text
 
@@ -117,7 +121,7 @@ def of_names(case: Case, names: Collection[str], known: bool = False) -> Casing:
     return rule if all(rule.show(name.lower()) == name for name in names) else Casing()
 
 
-def of_text(case: Case, text: str, known: bool = False) -> Casing:
+def of_text(case: Case, text: "str | LongText", known: bool = False) -> Casing:
     """Decide the case of a text of prose: ``"auto"`` keeps capitals where there are any, but for a known corpus."""
     lower = known or text == text.lower() if case == "auto" else case == "lower"
     return Casing("lower" if lower else "kept")

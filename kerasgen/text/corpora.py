@@ -1,14 +1,19 @@
 """Find and read the text to learn from."""
 
-import unicodedata
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from kerasgen.base.errors import BadInputError, FailedError, KerasgenError
 from kerasgen.base.files import bundled, sha256
 from kerasgen.text import sources, tables
-from kerasgen.text.known import KNOWN, fetch, local
+from kerasgen.text.decoding import decoded
+from kerasgen.text.known import KNOWN, cache_folder, fetch, local
+
+if TYPE_CHECKING:  # it imports NumPy, which --help does not wait for
+    from kerasgen.text.corpus_ids import LongText
 
 
 @dataclass(frozen=True)
@@ -17,14 +22,15 @@ class Text:
 
     Attributes:
         name: the corpus' name or the file's stem, say, for the names of models.
-        text: the characters, with ``\n`` at the line ends, accents composed (NFC), and no byte order mark.
+        text: the characters, with ``\n`` at the line ends, accents composed (NFC), and no byte order mark; those of
+            prose that is too long for memory lie in a file.
         sha256: the hash of the file's bytes, unpacked; of the text, where it comes from several files or from a column.
         note: one line that the user should see, or nothing.
         source: a hash of where it was read from, by which the same file is known again though it has changed.
     """
 
     name: str
-    text: str
+    text: "str | LongText"
     sha256: str
     note: str = ""
     source: str = ""
@@ -82,6 +88,8 @@ def again(data: str | Sequence[str] | None, default: str, column: str | None = N
 def _joined(given: Sequence[str], default: str, column: str | None) -> Text:
     """Read texts of the user's and join them."""
     is_list = KNOWN[default].is_list
+    if not is_list and column in (None, tables.WHOLE_LINES) and (parts := sources.large(given)):
+        return _long(given, parts, sources.name(given, column))
     contents, notes = [], []
     for source in given:
         if source in KNOWN:
@@ -92,7 +100,7 @@ def _joined(given: Sequence[str], default: str, column: str | None) -> Text:
             contents += sources.contents(source)
     texts = []
     for source, content in contents:
-        text, note = _decoded(content, source), ""
+        text, note = "".join(decoded([content], source)), ""
         if column and column != tables.WHOLE_LINES:
             text, note = tables.column(text, column, source, not is_list)
         elif is_list and not column and source not in KNOWN:
@@ -103,8 +111,72 @@ def _joined(given: Sequence[str], default: str, column: str | None) -> Text:
     if len(texts) == 1:
         as_it_is = column in (None, tables.WHOLE_LINES)
         return _of_text(name, texts[0], contents[0][0], contents[0][1] if as_it_is else None, note)
-    parts = [text.strip("\n") for text in texts if text.strip()]
-    return _of_text(name, "\n\n".join(parts) + "\n" if parts else "", name, None, note)
+    return _of_text(name, "".join(_one_after_another([text] for text in texts)), name, None, note)
+
+
+def _one_after_another(texts: Iterable[Iterable[str]]) -> Iterator[str]:
+    """Yield texts, each given in pieces, as one: a blank line between them, and no line without text at their ends."""
+    begun = False
+    for pieces in texts:
+        blank, held = True, ""
+        for piece in pieces:
+            text = held + piece
+            if blank and not text.strip():
+                held = text
+                continue
+            if blank:
+                text, blank = text.lstrip("\n"), False
+                yield "\n\n" * begun
+                begun = True
+            body = text.rstrip("\n")
+            held = text[len(body) :]
+            yield body
+    yield "\n" * begun
+
+
+def _long(given: Sequence[str], parts: Sequence[Path | str], name: str) -> Text:
+    """Return prose that is too long for memory, by its id file in the cache; where there is none, write it.
+
+    Args:
+        given: where it comes from.
+        parts: the files and known corpora that these stand for.
+        name: of the text.
+
+    Raises:
+        BadInputError: a file can't be read, or is binary or not UTF-8.
+        FailedError: the id file can't be written, or a file changed while it was read.
+    """
+    from kerasgen.text.corpus_ids import LongText
+    from kerasgen.text.id_file import id_file
+
+    digest, note, path = hashlib.sha256(), "", cache_folder() / "ids" / f"{place(given)}.ids"
+
+    def stamp() -> list[Any]:
+        return [sources.stamp(part) if isinstance(part, Path) else KNOWN[part].sha256 for part in parts]
+
+    def chunks(part: Path | str) -> Iterator[bytes]:
+        for chunk in sources.chunks(part) if isinstance(part, Path) else [_named(part)[0]]:
+            if len(parts) == 1:
+                digest.update(chunk)
+            yield chunk
+
+    def pieces() -> Iterator[str]:
+        nonlocal note
+        before, blank = stamp(), True
+        note = f"{name} is long: while it is learned, it is read from {path}"
+        texts = [decoded(chunks(part), str(part)) for part in parts]
+        for piece in texts[0] if len(parts) == 1 else _one_after_another(texts):
+            if len(parts) > 1:
+                digest.update(piece.encode())
+            blank = blank and not piece.strip()
+            yield piece
+        if stamp() != before:
+            raise FailedError(f"{name} changed while it was read; give the command again once it stays as it is")
+        if blank:
+            raise _without_characters(name, "blank")
+
+    file = id_file(path, stamp(), pieces, digest.hexdigest)
+    return Text(name, LongText(file), file.sha256, note)
 
 
 def _named(name: str) -> tuple[bytes, str]:
@@ -179,28 +251,15 @@ def at_hand(name: str) -> Text | None:
 
 
 def _of_bytes(name: str, content: bytes, source: str, note: str = "") -> Text:
-    return _of_text(name, _decoded(content, source), source, content, note)
+    return _of_text(name, "".join(decoded([content], source)), source, content, note)
 
 
 def _of_text(name: str, text: str, source: str, content: bytes | None, note: str) -> Text:
     """Make a `Text`, known by its bytes where it is a file's as it is."""
     if not text.strip():
-        raise BadInputError(f"a text must have characters to learn from; {source} is {'blank' if text else 'empty'}")
+        raise _without_characters(source, "blank" if text else "empty")
     return Text(name, text, sha256(text.encode() if content is None else content), note)
 
 
-def _decoded(content: bytes, source: str) -> str:
-    if b"\0" in content:
-        raise BadInputError(
-            f"a text must be UTF-8; {source} looks binary: byte {content.index(0)} is NUL; save it as plain text"
-        )
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        at = error.start + (3 if content.startswith(b"\xef\xbb\xbf") else 0)
-        line = content.count(b"\n", 0, at) + 1
-        raise BadInputError(
-            f"a text must be UTF-8; {source} is not: byte {at} (line {line}) is 0x{content[at]:02x}; save it as UTF-8"
-        ) from None
-    # macOS writes é as e and ´
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+def _without_characters(source: str, what: str) -> BadInputError:
+    return BadInputError(f"a text must have characters to learn from; {source} is {what}")

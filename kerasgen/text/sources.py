@@ -8,18 +8,21 @@ import re
 import stat
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from kerasgen.base import memory
 from kerasgen.base.console import quoted
-from kerasgen.base.errors import BadInputError, MissingFileError, nearest, reason
+from kerasgen.base.errors import BadInputError, KerasgenError, MissingFileError, nearest, reason
 from kerasgen.text.file_names import file_name
 from kerasgen.text.known import KNOWN
 
 STANDARD_INPUT = "-"
 _MOST = 256 * 1024 * 1024  # bytes of what has no size that can be looked at before: standard input, or packed
+LARGE = 16 * 1024 * 1024  # bytes of texts, unpacked, from which on their ids are kept in a file, not in memory
 _TIMES = 3  # that a text stands in memory at the least: bytes, characters, ids
+_CHUNK = 1 << 18  # bytes that are read at once
 _PACKED = b"\x1f\x8b"  # what every gzip file begins with
 
 
@@ -37,6 +40,51 @@ def contents(source: str) -> list[tuple[str, bytes]]:
     if source == STANDARD_INPUT:
         return [("standard input", _unpacked(_standard_input(), "standard input"))]
     return [(str(path), _unpacked(_bytes(path), repr(str(path)))) for path in _paths(source)]
+
+
+def large(sources: Sequence[str]) -> list[Path | str]:
+    """Return the files and known corpora that the sources stand for where all together are too large for memory.
+
+    Else return none. What comes through a pipe can't be read once more, so it is none of these.
+    """
+    try:
+        parts = [part for source in sources for part in ([source] if source in KNOWN else _found(source))]
+        files = [part for part in parts if isinstance(part, Path)]
+        if STANDARD_INPUT in sources or not all(file.is_file() for file in files):
+            return []
+        return parts if sum(map(_size, files)) > LARGE else []
+    except (OSError, ValueError, KerasgenError):  # what is wrong is told by who reads it
+        return []
+
+
+def _size(file: Path) -> int:
+    """Return the bytes of a file; of what is packed, as many as come out of it, up to `LARGE` and some more."""
+    return sum(map(len, islice(chunks(file), LARGE // _CHUNK + 1))) if _is_packed(file) else file.stat().st_size
+
+
+def stamp(path: Path) -> list[str | int]:
+    """Return what changes with a file: its place, its size, and when it was written to."""
+    found = path.stat()
+    return [str(path.resolve()), found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+
+
+def chunks(path: Path) -> Iterator[bytes]:
+    """Yield the bytes of a file, some at a time; what is packed with gzip is unpacked.
+
+    Raises:
+        BadInputError: it can't be read.
+    """
+    try:
+        with gzip.open(path) if _is_packed(path) else open(path, "rb") as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadInputError(f"--data must name a readable file; {str(path)!r} can't be read: {reason(error)}") from None
+
+
+def _is_packed(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(_PACKED)) == _PACKED
 
 
 def name(sources: Sequence[str], column: str | None = None) -> str:

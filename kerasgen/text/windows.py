@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasgen.base.errors import BadInputError
+from kerasgen.text.corpus_ids import CorpusIds, LongText, distinct
 from kerasgen.text.order import Batches, Orders, generator_of
 
 
@@ -12,12 +13,12 @@ from kerasgen.text.order import Batches, Orders, generator_of
 class TextSplit:
     """A text, divided; each part is contiguous, so that nothing leaks through windows."""
 
-    train: str
-    validation: str
-    test: str
+    train: str | LongText
+    validation: str | LongText
+    test: str | LongText
 
 
-def split_text(text: str, holdout: str) -> TextSplit:
+def split_text(text: str | LongText, holdout: str) -> TextSplit:
     """Hold out the end of a text.
 
     Args:
@@ -26,8 +27,8 @@ def split_text(text: str, holdout: str) -> TextSplit:
             keeps the last tenth for the number that is reported, ``"both"`` keeps the last tenth unseen and the tenth
             before it as the validation part, ``"none"`` keeps nothing.
     """
-    if len(set(text)) < 2:
-        raise BadInputError(f"a text must have at least two different characters; received only {text[:1]!r}")
+    if len(distinct(text)) < 2:
+        raise BadInputError(f"a text must have at least two different characters; received only {str(text[:1])!r}")
     early, late = int(len(text) * 0.8), int(len(text) * 0.9)
     if holdout == "both":
         return TextSplit(text[:early], text[early:late], text[late:])
@@ -41,7 +42,7 @@ class WindowBatches(Batches):
     """The training batches of a text: windows of `seq_len` characters and the one that follows, by position.
 
     Args:
-        ids: int32 ``(characters,)``.
+        ids: of the text, or ints ``(characters,)``.
         seq_len: characters a window.
         stride: characters from one window to the next; None for windows that lie end to end from an offset that is
             drawn anew for each pass.
@@ -53,7 +54,8 @@ class WindowBatches(Batches):
     """
 
     def __init__(self, ids, seq_len: int, *, stride: int | None = None, batch_size: int = 128, seed: int = 0):
-        self.ids, self.seq_len, self.stride = np.asarray(ids, np.int32), seq_len, stride
+        self.ids = ids if isinstance(ids, CorpusIds) else CorpusIds(ids)
+        self.seq_len, self.stride = seq_len, stride
         self.batch_size, self.seed = batch_size, seed
         last = len(self.ids) - 1 - seq_len  # where the last window may begin
         if stride:
@@ -66,7 +68,7 @@ class WindowBatches(Batches):
                 f"a text must be long enough for two windows of {seq_len} characters; what is left to learn from has "
                 f"{len(self.ids)}; give more text or lower --seq-len"
             )
-        self._orders = Orders(self.windows, seed)
+        self._orders = Orders(self.windows, seed, keyed=not self.ids.in_memory)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -81,7 +83,7 @@ class WindowBatches(Batches):
 
     def __call__(self, first: int, count: int) -> np.ndarray:
         """Return the batches of the steps ``first ... first + count - 1``, int32 ``(count, batch, seq_len + 1)``."""
-        return self.ids[self.starts(first, count)[..., None] + np.arange(self.seq_len + 1)]
+        return self.ids.windows(self.starts(first, count), self.seq_len + 1)
 
     def _offset(self, epoch: int) -> int:
         return 0 if self.stride else int(generator_of(self.seed, epoch, 1).integers(self._offsets))

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasgen.base.errors import BadInputError
+from kerasgen.text.order import Orders, permuted
 from kerasgen.text.vocab import CharVocab
 from kerasgen.text.windows import WindowBatches, split_text
 
@@ -150,3 +151,31 @@ def test_a_text_of_two_windows_and_the_character_after_is_enough():
     batches = WindowBatches(np.arange(81), 40, batch_size=2)
     for epoch in range(20):
         assert sorted(batches.starts(epoch, 1).ravel()) == [0, 40]
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 64, 65, 1000])
+def test_a_keyed_order_is_a_permutation_that_hangs_on_its_key(count):
+    orders = [permuted(np.arange(count), count, seed, epoch) for seed, epoch in ((0, 0), (0, 1), (1, 0), (0, 0))]
+    assert all(sorted(order) == list(range(count)) for order in orders)
+    assert np.array_equal(orders[0], orders[3])
+    if count > 60:
+        assert len({tuple(order) for order in orders}) == 3
+        assert abs(np.corrcoef(orders[0], np.arange(count))[0, 1]) < 0.4
+    np.testing.assert_array_equal(permuted(np.array([1, 0, 1]), count, 0, 0), orders[0][[1, 0, 1]])
+
+
+def test_a_keyed_order_is_as_good_as_drawn():
+    order = permuted(np.arange(100_000), 100_000, 7, 0)
+    for other in (np.arange(100_000), np.roll(order, 1), permuted(np.arange(100_000), 100_000, 7, 1)):
+        assert abs(np.corrcoef(order, other)[0, 1]) < 0.02
+    assert np.abs(np.bincount(order[:10_000] // 10_000) - 1000).max() < 150  # of each tenth, a tenth
+    few = [tuple(permuted(np.arange(3), 3, seed, 0)) for seed in range(600)]
+    assert len(set(few)) == 6 and min(map(few.count, set(few))) > 60
+
+
+def test_an_order_that_is_computed_where_it_is_needed_is_never_far_away():
+    orders = Orders(10**15, 3, keyed=True)
+    (epoch, found), (after, more) = orders.walk(2 * 10**15 - 5, 2 * 10**15 + 5)
+    assert (epoch, after, len(found), len(more)) == (1, 2, 5, 5)
+    np.testing.assert_array_equal(found, permuted(np.arange(10**15 - 5, 10**15), 10**15, 3, 1))
+    assert len({*found, *more}) == 10 and max(found) > 10**13

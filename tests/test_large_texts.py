@@ -1,0 +1,83 @@
+"""A text that is too long for memory goes through the same commands; here that is one of 4 kB."""
+
+import re
+
+import numpy as np
+import pytest
+
+from kerasgen.modelfile import store
+from kerasgen.tasks.prose import ProseTask
+from kerasgen.tasks.settings import ProseSettings
+from kerasgen.text import corpora, sources
+from kerasgen.text.order import Orders
+from kerasgen.text.vocab import CharVocab
+from tests.support.commands import call
+from tests.support.poems import TINY, write_text
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A folder with a text that is large there."""
+    monkeypatch.setattr(sources, "LARGE", 4096)
+    monkeypatch.setattr(ProseTask, "VALIDATED", 160)
+    monkeypatch.setattr(ProseTask, "SCORED", 320)
+    monkeypatch.setattr(ProseTask, "NGRAMS", 640)
+    monkeypatch.setattr("kerasgen.metrics.novelty.LONGEST", 1280)
+    monkeypatch.setattr("kerasgen.tasks.prose.LONGEST_LEARNED", 1280)
+    monkeypatch.setenv("KERASGEN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    write_text(tmp_path / "big.txt")
+    return tmp_path
+
+
+def test_it_is_learned_scored_and_continued(folder):
+    flags = ("--data", "big.txt", "--length", "60", *TINY)
+    learned = call(folder, "shakespeare", "Et tu", *flags, "--scratch-epochs", "1")
+    assert learned.stdout.count("Epoch ") == 1
+    ids = folder / "cache/ids" / f"{corpora.place('big.txt')}.ids"
+    assert f"big is long: while it is learned, it is read from {ids}" in learned.stderr
+    scored = r"validation, 320 characters from all over 523: \d\.\d+ bits/char; counting n-grams in 640 of the others: "
+    assert re.search(rf"{scored}\d\.\d+; \d+ s; saved saved_models/my-big.keras", learned.stderr)
+    assert "of its words stand in 1,280 characters from all over big; the longest span is " in learned.stderr
+    card = store.read(folder / "saved_models/my-big.keras").card
+    assert (
+        card["data"]["characters"] == 5229 and card["data"]["sha256"] == corpora.read("big.txt", "shakespeare").sha256
+    )
+    scores = card["scores"]
+    assert (scores["characters"], scores["of"], scores["ngrams_of"]) == (320, 523, 640)
+    assert [path.name for path in (folder / "cache/ids").iterdir()] == [ids.name]
+
+    answer = call(folder, "shakespeare", "Et tu", *flags[:4])
+    assert learned.stdout.endswith(answer.stdout) and answer.stdout.startswith("Et tu")
+    assert "generating with saved_models/my-big.keras" in answer.stderr and "from all over big" in answer.stderr
+
+
+@pytest.mark.parametrize("case", ["auto", "lower"])
+@pytest.mark.parametrize("stride", [None, 3])
+def test_its_batches_are_those_of_a_text_in_memory_in_another_order(monkeypatch, case, stride):
+    settings = ProseSettings(units=4, batch_size=4, seq_len=10, stride=stride, seed=3, case=case)
+    long = ProseTask(settings, corpora.read("big.txt", "shakespeare"))
+    monkeypatch.setattr(sources, "LARGE", 1 << 30)
+    short = ProseTask(settings, corpora.read("big.txt", "shakespeare"))
+    assert (long.vocab, long.steps, long.plan) == (short.vocab, short.steps, short.plan)
+    assert isinstance(short.split.train, str) and str(long.split.train) == short.split.train
+    known = CharVocab.from_text({*short.vocab.chars, "ж"})  # that of a model to fine-tune
+    tuned = ProseTask(settings, long.corpus, known)
+    assert known.decode(tuned.batches(0, 1)[0, 0]) == long.vocab.decode(long.batches(0, 1)[0, 0])
+    assert long.baseline() == short.baseline() and str(long.split.validation) == short.split.validation
+    assert not np.array_equal(long.batches(0, 9), short.batches(0, 9))
+    short.batches._orders = Orders(short.batches.windows, 3, keyed=True)
+    np.testing.assert_array_equal(long.batches(7, 300), short.batches(7, 300))
+
+
+def test_one_that_is_cut_while_it_is_learned_ends_in_one_line(folder, monkeypatch):
+    batches = ProseTask.__init__
+
+    def cut_after(task, *arguments, **settings):
+        batches(task, *arguments, **settings)
+        ids = task.split.train.file.path
+        ids.write_bytes(ids.read_bytes()[:1000])
+
+    monkeypatch.setattr(ProseTask, "__init__", cut_after)
+    done = call(folder, "shakespeare", "x", "--data", "big.txt", *TINY, "--scratch-epochs", "1", code=1)
+    assert re.search(r"^\S+: error: .*ids can't be read: it was cut; the same command again", done.stderr, re.M)
