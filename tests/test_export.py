@@ -83,7 +83,7 @@ def test_the_policy_allows_the_pages_own_script_and_style_and_nothing_else(tmp_p
 def hostile(tmp_path):
     """A model whose name and vocabulary would end the page's script, if they could."""
     vocab = CharVocab.from_text("\n</script>-!&\"'")
-    card = {"kind": "names", "stop": "\n", "config": {}, "data": {"name": "</script><script>alert(1)</script>"}}
+    card = {"kind": "names", "stop": "\n", "config": {}, "data": {"name": "</script><script>alert(1)</script>\u202e"}}
     path = tmp_path / "<!--<script>&quot;.keras"
     store.save(path, NameRNN(len(vocab), 3), vocab, card, KnownTexts())
     return path
@@ -100,7 +100,7 @@ def test_a_hostile_model_stays_data(hostile, tmp_path):
     assert tags[0] == tags[1]
     text = (tmp_path / "hostile.html").read_text(encoding="utf-8")
     (plan,) = json.loads(Page(text)["plans"])
-    assert plan["name"] == hostile.stem and "alert(1)" in plan["about"] and "<" in plan["chars"]
+    assert plan["name"] == hostile.stem and "alert(1)</script>\\u202e" in plan["about"] and "<" in plan["chars"]
     assert not re.search(r"alert\(1\)</", text)
 
 

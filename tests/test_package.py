@@ -48,6 +48,8 @@ def test_wheel_carries_configs_data_and_model(wheel):
         assert f"kerasgen/bundled/{name}" in names
     assert "kerasgen/bundled/saved_models/dino.keras" in names
     assert "kerasgen/bundled/saved_models/shakespeare.keras" in names
+    for path in (ROOT / "kerasgen" / "page").glob("*.[!p]*"):
+        assert f"kerasgen/page/{path.name}" in names
     assert not [name for name in names if name.endswith(("dinos.txt", "shakespeare.txt")) or "my-" in name]
     assert any(name.endswith("licenses/LICENSE") for name in names)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasgen.base import console
 from kerasgen.modelfile import store
 from kerasgen.modelfile.blueprint import ONE_HOT
 from kerasgen.tasks.prose import OPENING
@@ -36,8 +37,8 @@ def plan(contents: store.Contents) -> dict[str, Any]:
     twins, opening = _twins(vocab)
     size = f"{contents.blueprint.parameters:,} weights"
     return {
-        "name": contents.path.stem,
-        "about": f"learned from {store.text_name(card)}; {size}; {store.score_sentence(card)}",
+        "name": console.one_line(contents.path.stem),
+        "about": console.one_line(f"learned from {store.text_name(card)}; {size}; {store.score_sentence(card)}"),
         "chars": list(vocab.chars),
         "start": vocab.encode(card["start"])[0] if "start" in card else -1,
         "stop": vocab.encode(card["stop"])[0] if ends else -1,
