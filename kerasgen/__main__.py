@@ -12,6 +12,7 @@ COMMANDS = {
     "dino": "a SimpleRNN learns a list of names and invents new ones",
     "shakespeare": "a stacked LSTM learns a text and continues a prompt",
     "tune": "search for the settings that learn a text best (keras-tuner)",
+    "score": "how likely a text is to a model, and what surprises it there",
     "inspect": "what a model file holds, and whether it is intact",
     "export": "write models in a format that needs no kerasgen: a page that writes in any browser",
     "playground": "play with models in the browser, on this machine",

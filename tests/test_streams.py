@@ -17,7 +17,10 @@ PAGE = (ROOT / "docs" / "streams.md").read_text(encoding="utf-8")
 STATES = [CLOSED, FULL, DEVICE, PIPE, TERMINAL]
 COMMANDS = [
     "kerasgen",
-    *(f"kerasgen.{name}" for name in ("dino", "shakespeare", "tune", "inspect", "export", "playground", "clean")),
+    *(
+        f"kerasgen.{name}"
+        for name in ("dino", "shakespeare", "tune", "score", "inspect", "export", "playground", "clean")
+    ),
 ]
 GENERATING = ["kerasgen.dino", "--sample-only", "--num-samples", "3"]
 TRAINING = ["kerasgen.dino", "--data", "towns.txt", "--units", "4", "--holdout", "none", "--no-log"]

@@ -1,4 +1,4 @@
-"""The page's scripts: read by an engine, and checked by TypeScript and ESLint where these are installed."""
+"""The pages' scripts: read by an engine, and checked by TypeScript and ESLint where these are installed."""
 
 import shutil
 import subprocess
@@ -6,21 +6,24 @@ from pathlib import Path
 
 import pytest
 
+from kerasgen import scoring
 from kerasgen.page.page import ENGINE, FOLDER
 
 TOOLS = Path(__file__).parent / "javascript"
-SCRIPTS = sorted(path.name for path in FOLDER.glob("*.js"))
+SCRIPTS = sorted(FOLDER.glob("*.js"))
+OTHERS = sorted(Path(scoring.__file__).parent.glob("*.js"))
 LONGEST = 300  # lines of a script, its types in comments included
 
 
 def test_all_scripts_are_used():
-    assert sorted([*ENGINE, "worker.js", "page.js"]) == SCRIPTS
+    assert sorted([*ENGINE, "worker.js", "page.js"]) == [path.name for path in SCRIPTS]
+    assert [path.name for path in OTHERS] == ["page.js"]
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_a_script_is_read_without_an_error(name):
+@pytest.mark.parametrize("path", [*SCRIPTS, *OTHERS], ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_a_script_is_read_without_an_error(path):
     racer = pytest.importorskip("py_mini_racer", reason="mini-racer is not installed: no JavaScript can be read")
-    source = (FOLDER / name).read_text(encoding="utf-8")
+    source = path.read_text(encoding="utf-8")
     assert racer.MiniRacer().eval(f"typeof function () {{{source}\n}}") == "function"
     assert source.startswith('"use strict";') and source.count("\n") <= LONGEST
     assert "</script" not in source and "<!--" not in source  # either would end it, or hide the page's end

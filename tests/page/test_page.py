@@ -12,7 +12,7 @@ from kerasgen.modelfile import store
 from kerasgen.models.names import NameRNN
 from kerasgen.text.vocab import CharVocab
 from tests.conftest import ROOT
-from tests.support.browser import Watched, chromium
+from tests.support.browser import CONTRAST, Watched, chromium
 from tests.support.commands import call, environment
 
 DINO, POET = (ROOT / "saved_models" / f"{name}.keras" for name in ("dino", "shakespeare"))
@@ -162,27 +162,6 @@ def test_what_a_model_never_saw_is_said(opened):
     page.locator("#read", has_text="read é as e").wait_for()
     assert page.locator("#go").bounding_box() == before  # or a click on it would miss
     assert page.get_by_role("alert").inner_text() == ""
-
-
-CONTRAST = """(() => {
-  const light = (colour) => {
-    const parts = colour.match(/[\\d.]+/g).slice(0, 3).map((part) => part / 255);
-    const [r, g, b] = parts.map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = (element) => {
-    const own = getComputedStyle(element).backgroundColor;
-    return /^rgba\\(.*, 0\\)$/.test(own) ? behind(element.parentElement) : own;
-  };
-  const found = [];
-  for (const element of document.querySelectorAll("body *")) {
-    const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    if (!text || !element.checkVisibility() || element.disabled || element.matches("script")) continue;
-    const pair = [light(getComputedStyle(element).color), light(behind(element))].sort((a, b) => b - a);
-    found.push([(pair[0] + 0.05) / (pair[1] + 0.05), element.outerHTML.slice(0, 80)]);
-  }
-  return found.sort((a, b) => a[0] - b[0])[0];
-})()"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

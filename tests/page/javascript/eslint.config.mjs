@@ -3,7 +3,7 @@ import js from "@eslint/js";
 // What is not defined, tsc knows better: the scripts of a page share their names.
 export default [
   {
-    files: ["kerasgen/page/*.js"],
+    files: ["kerasgen/page/*.js", "kerasgen/scoring/*.js"],
     languageOptions: { sourceType: "script" },
     rules: {
       ...js.configs.recommended.rules,

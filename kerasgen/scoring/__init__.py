@@ -1,0 +1,1 @@
+"""What a model thinks of a text: the parts of ``python -m kerasgen.score``."""
