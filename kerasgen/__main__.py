@@ -16,6 +16,7 @@ COMMANDS = {
     "inspect": "what a model file holds, and whether it is intact",
     "export": "write models in a format that needs no kerasgen: a page that writes in any browser",
     "playground": "play with models in the browser, on this machine",
+    "serve": "serve models over HTTP, many texts side by side",
     "clean": "list and remove what unfinished trainings and logs have left",
 }
 

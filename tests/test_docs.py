@@ -239,7 +239,7 @@ def test_the_ci_finds_the_test_command():
 
 def test_every_flag_that_is_spoken_of_exists(capsys):
     known = {"--data"}
-    for name in ("dino", "shakespeare", "tune", "score", "inspect", "export", "playground", "clean"):
+    for name in ("dino", "shakespeare", "tune", "score", "inspect", "export", "playground", "serve", "clean"):
         with contextlib.suppress(SystemExit):
             importlib.import_module(f"kerasgen.{name}").main(["--help"])
     for name in ("benchmarks", "fuzz", "crash"):

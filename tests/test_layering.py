@@ -18,7 +18,7 @@ PATHS = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path i
 FOLDERS = sorted(name for name in PATHS if name.count(".") == 2 and name.endswith(".__init__"))
 SOURCES = {name.removesuffix(".__init__"): path for name, path in PATHS.items() if "bundled" not in name}
 FRAMEWORKS = {"tensorflow", "keras", "keras_tuner", "matplotlib", "tensorboard"}
-SLOW = FRAMEWORKS | {"jsonargparse", "numpy", "platformdirs", "requests", "rich"}
+SLOW = FRAMEWORKS | {"jsonargparse", "numpy", "platformdirs", "requests", "rich", "starlette", "uvicorn"}
 # Nothing else loads a framework when it is imported. A folder stands for all that is in it.
 HEAVY = {
     "kerasgen.generation.chain",
@@ -44,6 +44,10 @@ HEAVY = {
     "kerasgen.scoring.page",
     "kerasgen.scoring.passes",
     "kerasgen.scoring.story",
+    "kerasgen.serving.app",
+    "kerasgen.serving.engine",
+    "kerasgen.serving.served",
+    "kerasgen.serving.server",
     "kerasgen.training.fit",
     "kerasgen.training.program",
     "kerasgen.training.updates",

@@ -19,7 +19,7 @@ COMMANDS = [
     "kerasgen",
     *(
         f"kerasgen.{name}"
-        for name in ("dino", "shakespeare", "tune", "score", "inspect", "export", "playground", "clean")
+        for name in ("dino", "shakespeare", "tune", "score", "inspect", "export", "playground", "serve", "clean")
     ),
 ]
 GENERATING = ["kerasgen.dino", "--sample-only", "--num-samples", "3"]

@@ -79,8 +79,9 @@ class Slots:
         self._states = [np.zeros((self._rows[-1], *leaf.shape[1:]), leaf.dtype) for leaf in leaves]
         self._program = tf.function(self._advancing, jit_compile=True, autograph=False)
 
-    def __len__(self) -> int:
-        """Return how many texts there are."""
+    @property
+    def busy(self) -> int:
+        """How many texts there are."""
         return len(self._texts)
 
     @property
@@ -90,7 +91,7 @@ class Slots:
 
     def compile(self) -> None:
         """Compile all programs, so that no text waits for that."""
-        self.begin("", length=1)
+        self._loop.begin([self._before, 0])
         for rows in self._rows:
             self._call(rows, 0)
 

@@ -1,0 +1,1 @@
+"""Models as a service: texts over HTTP, generated side by side."""
