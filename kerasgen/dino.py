@@ -2,14 +2,13 @@
 
 import math
 import sys
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-from kerasgen.base import console, flags, output, seeds
-from kerasgen.base.errors import TooFewError, TooFewWarning
+from kerasgen.base import console, flags, output, parts, seeds
+from kerasgen.base.errors import TooFewError
 from kerasgen.base.settings import check_effects
 from kerasgen.modelfile import store
 from kerasgen.runs import run as runs
@@ -24,6 +23,7 @@ from kerasgen.text.folding import Folding
 from kerasgen.text.vocab import CharVocab
 
 SHOWN = 7  # names shown on the way, as in the notebook
+LISTED = 1000  # names are shown in a table at the most; more are for a program, one a line
 MEASURED = 1000  # names by which the share of new ones is measured
 COLUMNS = ("name", "novelty", "bits_per_char", "seed", "row")
 ABOUT = """Learn a list of names, one a line, and invent new ones; save the model.
@@ -45,7 +45,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = given.settings
     console.note(f"the seed is {settings.seed}", settings.quiet or not random)
     output.check(settings.output, corpora.each(settings.data))
-    limits.check_texts(settings.num_samples, settings.min_length)
+    parts.check(
+        settings.part, output.form(settings.format, settings.output), unique=settings.unique, rank=settings.rank
+    )
+    if settings.unique or settings.rank:  # else names are written as they come
+        limits.check_texts(settings.num_samples, settings.min_length, "--num-samples, or leave out --unique and --rank")
     if settings.sample_only or settings.model and not {"steps", "epochs"} & given.flags.keys():
         check_effects(NamesSettings, given.flags, "generating")
         generate(settings)
@@ -138,50 +142,65 @@ def reporter(generator, settings: NamesSettings, every: int):
     return report
 
 
-def invent(generator, settings: NamesSettings) -> list[str]:
-    """Generate the names that were asked for, or as many as there are."""
-    with warnings.catch_warnings(action="ignore", category=TooFewWarning):
-        return generator.generate(
-            settings.num_samples,
-            prefix=settings.prefix,
-            unique=settings.unique,
-            novel_only=settings.novel_only,
-            sampling=settings.sampling,
-        )
-
-
 def printed(name: str, generator) -> str:
     """Give a generated name as it is printed: in the case of its list, or like the notebook with a capital."""
     return generator.folding.casing.printed(name)
 
 
 def show(generator, settings: NamesSettings) -> None:
-    """Write the names that were asked for, then how new such names are and what the model is worth.
+    """Write the names that were asked for, as they come, then how new such names are and what the model is worth.
 
     Raises:
         TooFewError: there are fewer than were asked for; these were written.
     """
-    names, form = invent(generator, settings), output.form(settings.format, settings.output)
-    scored = settings.rank or form != "text"
-    rows = described(names, generator, settings, scored)
-    if settings.rank:
-        rows.sort(key=lambda row: row["bits_per_char"])
-    with output.sink(settings.format, settings.output, COLUMNS) as sink:
-        if sink.put:
-            for row in rows:
-                sink.put(row)
-        else:
-            print_names(rows, settings, sink.file)
+    asked, count = parts.rows(settings.part, settings.num_samples), 0
+    header = parts.is_first(settings.part)
+    with output.sink(settings.format, settings.output, COLUMNS, header) as sink:
+        for rows in invented(generator, settings, asked):
+            count += len(rows)
+            if sink.put:
+                for row in rows:
+                    sink.put(row)
+            else:
+                print_names(rows, settings, sink.file)
     if settings.output:
-        console.note(f"wrote {len(rows):,} names to {settings.output}", settings.quiet)
+        console.note(f"wrote {count:,} names to {settings.output}", settings.quiet)
     if not settings.quiet:
         tell(generator, settings)
-    if len(names) < settings.num_samples:
-        raise TooFewError(len(names), settings.num_samples)
+    if count < len(asked):
+        raise TooFewError(count, len(asked))
 
 
-def described(names: list[str], generator, settings: NamesSettings, scored: bool) -> list[output.Row]:
-    """Return what is known of each name, by `COLUMNS`: its row is its place among those of the seed."""
+def listed(settings: NamesSettings) -> bool:
+    """Tell whether names are shown in a table."""
+    few = settings.num_samples <= LISTED or settings.rank
+    return few and not (settings.quiet or settings.part) and output.form(settings.format, settings.output) == "text"
+
+
+def invented(generator, settings: NamesSettings, asked: range) -> Iterator[list[output.Row]]:
+    """Yield the names of some rows, or as many as there are, as rows of the output; those that are shown at once."""
+    batches = generator.batches(
+        settings.num_samples,
+        rows=asked if settings.part else None,
+        prefix=settings.prefix,
+        unique=settings.unique,
+        novel_only=settings.novel_only,
+        sampling=settings.sampling,
+    )
+    told = (described(batch, generator, settings)[batch.own] for batch in batches)
+    if not (settings.rank or listed(settings)):
+        yield from told
+    else:
+        rows = [row for rows in told for row in rows]
+        yield sorted(rows, key=lambda row: row["bits_per_char"]) if settings.rank else rows
+
+
+def described(batch, generator, settings: NamesSettings) -> list[output.Row]:
+    """Return what is known of each name of a batch, by `COLUMNS`; only the name where no more is written."""
+    names, form = batch.texts, output.form(settings.format, settings.output)
+    scored = settings.rank or form != "text"
+    if not (scored or listed(settings)):
+        return [{"name": printed(name, generator)} for name in names]
     bits = bits_per_char(names, generator) if scored else [0.0] * len(names)
     return [
         {
@@ -191,7 +210,7 @@ def described(names: list[str], generator, settings: NamesSettings, scored: bool
             "seed": settings.seed,
             "row": row,
         }
-        for row, (name, of_name) in enumerate(zip(names, bits, strict=True))
+        for row, (name, of_name) in enumerate(zip(names, bits, strict=True), batch.row)
     ]
 
 
@@ -205,9 +224,9 @@ def bits_per_char(names: list[str], generator) -> list[float]:
 
 
 def print_names(rows: list[output.Row], settings: NamesSettings, file: TextIO) -> None:
-    """Print names: one a line where quiet, else a table that marks each as known or new."""
+    """Print names: in a table that marks each as known or new, or one a line."""
     names = [console.shown(row["name"], file) for row in rows]
-    if settings.quiet:
+    if not listed(settings):
         file.writelines(f"{name}\n" for name in names)
         return
     shown = {"name": names, "novelty": [row["novelty"] for row in rows]}

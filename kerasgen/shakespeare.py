@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-from kerasgen.base import console, flags, output, prompts, seeds
+from kerasgen.base import console, flags, output, parts, prompts, seeds
 from kerasgen.base.errors import BadInputError
 from kerasgen.base.files import bundled
 from kerasgen.base.settings import check_effects
+from kerasgen.generation.batches import BLOCK
 from kerasgen.generation.lines import ended, whole_lines
 from kerasgen.modelfile import store
 from kerasgen.runs import run as runs
@@ -50,8 +51,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = given.settings
     console.note(f"the seed is {settings.seed}", settings.quiet or not random)
     output.check(settings.output, corpora.each(settings.data))
-    if settings.num_samples > 1:  # a single text is written as it comes
-        limits.check_texts(settings.num_samples, settings.length, "--num-samples or --length")
+    parts.check(settings.part, output.form(settings.format, settings.output))
+    if settings.num_samples > 1:  # a single text is written as it comes, others by blocks
+        limits.check_texts(min(settings.num_samples, BLOCK), settings.length, "--num-samples or --length")
     own = None if settings.model else own_model(PROSE, settings)
     unlearned = not (settings.model or own and own.fits or corpora.hashes(settings.data, PROSE.corpus))
     if unlearned and not (settings.epochs or settings.sample_only):
@@ -69,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         poet = learn(given, own, prompt, console.command_line(console.program("shakespeare"), words))
     else:
         poet = load(settings, own, prompt)
-    with output.sink(settings.format, settings.output, COLUMNS) as sink:
+    with output.sink(settings.format, settings.output, COLUMNS, parts.is_first(settings.part)) as sink:
         write(poet, prompt, settings, sink)
     if settings.output:
         console.note(f"wrote {settings.output}", settings.quiet)
@@ -124,7 +126,7 @@ def load(settings: ProseSettings, own: OwnModel | None, prompt: str):
 
 def write(poet, prompt: str, settings: ProseSettings, sink: output.Sink) -> None:
     """Write the prompt as it was typed and the model's continuation, as it comes; then say how new it is."""
-    from kerasgen.metrics.novelty import copying, mean_copying
+    from kerasgen.metrics.novelty import MeanCopying, copying
     from kerasgen.tasks.prose import OPENING
 
     folding = Folding(poet.folding.casing, settings.on_unknown)
@@ -132,18 +134,16 @@ def write(poet, prompt: str, settings: ProseSettings, sink: output.Sink) -> None
         console.note(changes)
     folded = folding.fold(prompt, poet.vocab) or OPENING
     learned, name = learned_text(PROSE, poet.card, settings)
-    found = []
-    for number, pieces in enumerate(continuations(poet, folded, settings)):
-        text = "".join(pieces) if sink.put else stream(prompt, pieces, number, sink.file)
+    found, rows = MeanCopying(), parts.rows(settings.part, settings.num_samples)
+    for number, pieces in zip(rows, continuations(poet, folded, settings, rows), strict=True):
+        text, told = "".join(pieces) if sink.put else stream(prompt, pieces, number, sink.file), {}
         if learned and (sink.put or not settings.quiet):
-            found.append(copying(text, learned))
+            told = found.add(copying(text, learned)).figures
         if sink.put:
-            told = found[-1].figures if found else {}
             sink.put({"prompt": prompt, "text": text, "seed": settings.seed, "row": number, **told})
     note = "" if learned else name
-    if found:
-        mean = mean_copying(found)
-        note = f"{mean.sentence(name)}; the longest span is {mean.longest!r} ({len(mean.longest)} characters)"
+    if found.count:
+        note = f"{found.mean.sentence(name)}; the longest span is {found.longest!r} ({len(found.longest)} characters)"
     console.note(note, settings.quiet)
 
 
@@ -159,20 +159,24 @@ def stream(prompt: str, pieces: Iterable[str], number: int, file: TextIO) -> str
     return written
 
 
-def continuations(poet, prompt: str, settings: ProseSettings) -> Iterator[Iterable[str]]:
-    """Yield the texts that were asked for, each as its pieces; a single one is streamed."""
-    longest, length, begun = longest_of(settings), settings.length, prompt.rpartition("\n")[2]
+def continuations(poet, prompt: str, settings: ProseSettings, rows: range) -> Iterator[Iterable[str]]:
+    """Yield the texts of some rows, each as its pieces; a single text is streamed."""
+    longest, begun = longest_of(settings), prompt.rpartition("\n")[2]
     if settings.num_samples == 1:
-        yield in_lines(poet.stream(prompt, length=longest, sampling=settings.sampling), begun, settings)
+        yield from (
+            in_lines(poet.stream(prompt, length=longest, sampling=settings.sampling), begun, settings) for _ in rows
+        )
         return
-    while True:
-        most = len(prompt) + length
-        texts = poet.generate(settings.num_samples, prefix=prompt, max_length=most, sampling=settings.sampling)
-        texts = [text[len(prompt) :] for text in texts]
-        if length >= longest or min(ended(text, begun) for text in texts) >= (settings.lines or 0):
-            break
-        length = min(4 * length, longest)  # longer texts begin like these
-    yield from (in_lines([text], begun, settings) for text in texts)
+    for first in range(rows.start - rows.start % BLOCK, rows.stop, BLOCK):
+        length, some = settings.length, range(max(first, rows.start), min(first + BLOCK, rows.stop))
+        while True:
+            how = replace(settings.sampling, max_length=len(prompt) + length)
+            made = poet.batches(settings.num_samples, rows=some, prefix=prompt, sampling=how)
+            texts = [text[len(prompt) :] for batch in made for text in batch.texts[batch.own]]
+            if length >= longest or min(ended(text, begun) for text in texts) >= (settings.lines or 0):
+                break
+            length = min(4 * length, longest)  # longer texts begin like these
+        yield from (in_lines([text], begun, settings) for text in texts)
 
 
 def longest_of(settings: ProseSettings) -> int:

@@ -38,6 +38,7 @@ ELSEWHERE = {
     "--column": "tests/text/test_sources.py takes columns, several files and folders",
     "more.txt": "tests/text/test_sources.py",
     "kerasgen.playground": "tests/test_playground.py serves the page, tests/page/test_page.py plays there",
+    "--part": "tests/test_batch_jobs.py joins parts of fewer",
     "kerasgen.tune": "tests/test_tune.py sweeps a small space, by several processes, too",
     "--holdout": "made the tables of docs/scores.md; tests/test_shipped_poet.py scores the shipped model again",
     "configs/dino_notebook.toml": "tests/test_notebook.py runs it whole",

@@ -4,13 +4,15 @@ import contextlib
 import csv
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from kerasgen.base import files
-from kerasgen.base.errors import BadInputError
+from kerasgen.base.errors import BadInputError, StoppedError
 
 Format = Literal["auto", "text", "csv", "json", "jsonl"]
 Row = dict[str, Any]
@@ -49,15 +51,33 @@ def opened(output: str | None) -> Iterator[TextIO]:
 
     Raises:
         FailedError: the file can't be written; what stood there is untouched.
+        StoppedError: Ctrl-C or SIGTERM came; likewise.
     """
     if output is None:
         yield sys.stdout
         return
     with (
+        _stoppable(f"stopped; {output} was not written, as it is written whole or not at all"),
         files.whole(Path(os.path.realpath(output))) as temporary,
         open(temporary, "w", encoding="utf-8", newline="") as file,
     ):
         yield file
+
+
+@contextlib.contextmanager
+def _stoppable(message: str) -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM into an error while the block runs, so that what it must not leave behind goes."""
+
+    def stop(number: int, frame: object) -> None:
+        raise StoppedError(message, number)
+
+    main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM) if main}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def aside(wanted: Format, output: str | None) -> TextIO:
@@ -78,8 +98,8 @@ class Sink:
 
 
 @contextlib.contextmanager
-def sink(wanted: Format, output: str | None, fields: Sequence[str]) -> Iterator[Sink]:
-    """Yield where texts go: ``--format`` and ``--output`` as they were given, and the columns of rows, as for `rows`.
+def sink(wanted: Format, output: str | None, fields: Sequence[str], header: bool = True) -> Iterator[Sink]:
+    """Yield where texts go: ``--format`` and ``--output`` as they were given, and the rest as for `rows`.
 
     Raises:
         FailedError: the file can't be written; what stood there is untouched.
@@ -88,18 +108,19 @@ def sink(wanted: Format, output: str | None, fields: Sequence[str]) -> Iterator[
         if (its := form(wanted, output)) == "text":
             yield Sink(file, None)
             return
-        with rows(file, its, fields) as put:
+        with rows(file, its, fields, header) as put:
             yield Sink(file, put)
 
 
 @contextlib.contextmanager
-def rows(file: TextIO, form: Format, fields: Sequence[str]) -> Iterator[Callable[[Row], None]]:
-    """Yield a function that writes a row, at once; a JSON file is a list of them.
+def rows(file: TextIO, form: Format, fields: Sequence[str], header: bool = True) -> Iterator[Callable[[Row], None]]:
+    """Yield a function that writes a row, where people wait at once; a JSON file is a list of them.
 
     Args:
         file: where to.
-        form: ``"csv"``, which begins with a header; ``"json"`` or ``"jsonl"``.
+        form: ``"csv"``, ``"json"`` or ``"jsonl"``.
         fields: the names of the columns, in their order.
+        header: whether CSV begins with them.
     """
     plain = not (getattr(file, "encoding", None) or "utf-8").lower().startswith("utf")
     count = 0
@@ -116,10 +137,11 @@ def rows(file: TextIO, form: Format, fields: Sequence[str]) -> Iterator[Callable
         else:
             file.write((",\n " if count else "[\n ") + in_json(row))
         count += 1
-        file.flush()
+        if file is sys.stdout:
+            file.flush()
 
     table = csv.DictWriter(file, fields, extrasaction="ignore", lineterminator="\n")
-    if form == "csv":
+    if form == "csv" and header:
         table.writeheader()
     yield write
     if form == "json":

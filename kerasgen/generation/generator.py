@@ -7,13 +7,13 @@ from typing import Any, overload
 
 import numpy as np
 
-from kerasgen.base.errors import BadInputError
-from kerasgen.generation import constraints
-from kerasgen.generation.guided import Guided
+from kerasgen.base.errors import BadInputError, TooFewError, TooFewWarning
+from kerasgen.generation.batches import Batch
 from kerasgen.generation.loop import Loop, Start
-from kerasgen.generation.rows import Rows, checked
-from kerasgen.generation.sampling import Sampling, require, require_whole
+from kerasgen.generation.rows import Rows
+from kerasgen.generation.sampling import Sampling, require_whole
 from kerasgen.generation.scoring import Scorer, sequences
+from kerasgen.generation.summary import summary
 from kerasgen.metrics.score import Score
 from kerasgen.text.folding import Folding, OnUnknown
 from kerasgen.text.vocab import CharVocab
@@ -68,8 +68,7 @@ class Generator:
         self._start = -1 if start is None else vocab.encode(start)[0]
         self._stop = stop
         self._loop = Loop(char_model, len(vocab), -1 if stop is None else vocab.encode(stop)[0], device)
-        guided = None if stop is None else Guided(self._loop, len(vocab), vocab.encode(stop)[0])
-        self._rows = Rows(self._loop, vocab, guided)
+        self._rows = Rows(self._loop, vocab, stop, known, folding.casing)
         self._scorer = Scorer(char_model, device)
 
     @property
@@ -83,15 +82,7 @@ class Generator:
         return self._loop.step
 
     def __repr__(self) -> str:
-        try:
-            units = [hidden.shape[-1] for hidden in self.char_model.hidden(self.char_model.initial_state(1))]
-        except AttributeError:  # a model that generates need not have it
-            units = []
-        layers = f"{len(units)} x {units[0]}" if len(set(units)) == 1 < len(units) else " + ".join(map(str, units))
-        name = self.card.get("data", {}).get("name")
-        parts = [self.card.get("kind", ""), f"{layers} units" if layers else "", f"{len(self.vocab)} characters"]
-        parts.append(f"learned from {repr(name)[1:-1]}" if name else "")
-        return f"<Generator: {', '.join(filter(None, parts))}>"
+        return f"<Generator: {summary(self.char_model, self.vocab, self.card)}>"
 
     def generate(
         self,
@@ -148,7 +139,6 @@ class Generator:
             BadInputError: a value is outside its range, or the prefix has a character that the model never saw, or no
                 text can be what was asked for.
         """
-        require_whole("num_samples", num_samples, 1)
         prefix = self._prefix(prefix, on_unknown)
         if max_length is None and self._stop is None and sampling is None:
             max_length = len(prefix) + self.length
@@ -156,26 +146,36 @@ class Generator:
             sampling, temperature=temperature, top_k=top_k, top_p=top_p, min_length=min_length, max_length=max_length,
             ends_with=ends_with, contains=contains, pattern=pattern, seed=seed,
         )  # fmt: skip
-        longest = sampling.max_length
-        require("max_length", longest, longest > len(prefix), f"more than the prefix's {len(prefix)} characters")
-        if uniforms is not None:
-            uniforms = checked(uniforms, (num_samples, longest))
-        wanted, refused = None if unique or novel_only else num_samples, self.known if novel_only else None
-        if uniforms is not None or self._stop is None:
-            constraints.refuse(sampling, "texts that end by themselves; here they are cut at max_length")
-            start = self._begin(prefix)
-            if uniforms is not None:
-                blocks = self._rows.drawn_with(uniforms, start, sampling)
-            else:
-                blocks = self._rows.cut(start, sampling, wanted)
-        else:
-            end, part = (self._prefix(each, on_unknown) for each in (sampling.ends_with, sampling.contains))
-            asked = replace(sampling, ends_with=end, contains=part)
-            ignore_case = self.folding.casing.learned == "lower"
-            automaton = constraints.fulfilling(asked, self.vocab, self._stop, ignore_case, prefix)
-            blocks = self._rows.whole(self._begin(prefix), asked, automaton, wanted)
-        chosen = self._rows.chosen(prefix, blocks, num_samples, unique=unique, refused=refused, alike=sampling.greedy)
-        return [self.folding.casing.show(text) for text in chosen]
+        batches = self._rows.batches(
+            num_samples, prefix, self._begin, self._parts(sampling, on_unknown),
+            unique=unique, novel_only=novel_only, uniforms=uniforms,
+        )  # fmt: skip
+        chosen = [text for batch in batches for text in batch.texts]
+        if len(chosen) < num_samples:
+            warnings.warn(str(TooFewError(len(chosen), num_samples)), TooFewWarning, stacklevel=2)
+        return chosen
+
+    def batches(
+        self, num_samples: int, *, rows: range | None = None, prefix: str = "", unique: bool = False,
+        novel_only: bool = False, sampling: Sampling | None = None,
+    ) -> Iterator[Batch]:  # fmt: skip
+        """Yield texts as `generate` returns them, however many, by batches of up to 1,024 that are not kept.
+
+        Args:
+            num_samples: how many.
+            rows: of them, those to generate; None for all. A row's text is the same whichever are asked for.
+            prefix: see `generate`, as for what follows.
+            unique: keeps all texts in memory, and can't be asked for of some rows only.
+            novel_only: see `generate`.
+            sampling: see `generate`.
+
+        Raises:
+            BadInputError: as for `generate`; or some rows were asked for, and can't be had without those before them.
+        """
+        prefix, asked = self._prefix(prefix, None), self._parts(sampling or self.defaults, None)
+        return self._rows.batches(
+            num_samples, prefix, self._begin, asked, rows=rows, unique=unique, novel_only=novel_only
+        )
 
     def stream(
         self,
@@ -230,11 +230,8 @@ class Generator:
         Raises:
             BadInputError: the text has a character that the model never saw.
         """
-        logits = self._loop.logits(self._begin(self._prefix(text, on_unknown)))
-        probs = np.exp(logits - logits.max())
-        probs /= probs.sum()
-        order = np.argsort(-probs, kind="stable").tolist()
-        return {self.vocab.chars[i]: float(probs[i]) for i in order}
+        probs = self._loop.probabilities(self._begin(self._prefix(text, on_unknown)))
+        return {self.vocab.chars[i]: float(probs[i]) for i in np.argsort(-probs, kind="stable").tolist()}
 
     @overload
     def score(self, text: str, *, on_unknown: OnUnknown | None = None) -> Score: ...
@@ -259,9 +256,8 @@ class Generator:
         Raises:
             BadInputError: a text is empty or has a character that the model never saw.
         """
-        texts = [text] if isinstance(text, str) else list(text)
         items = []
-        for one in texts:
+        for one in [text] if isinstance(text, str) else text:
             items.append(sequences(self._read(one, on_unknown, level=3), self.vocab, self._stop))
         nats = iter(self._scorer.nats([ids for each in items for ids in each], self._start))
         scores = [Score(np.concatenate([next(nats) for _ in each])) for each in items]
@@ -292,6 +288,10 @@ class Generator:
         if self._stop is not None and self._stop in folded:
             raise BadInputError(f"a part of a text must not hold the character that ends one; received {text!r}")
         return folded
+
+    def _parts(self, sampling: Sampling, on_unknown: OnUnknown | None) -> Sampling:
+        end, part = (self._prefix(each, on_unknown) for each in (sampling.ends_with, sampling.contains))
+        return replace(sampling, ends_with=end, contains=part)
 
     def _sampling(self, base: Sampling | None, **given: Any) -> Sampling:
         return replace(base or self.defaults, **{key: value for key, value in given.items() if value is not None})

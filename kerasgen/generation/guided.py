@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from kerasgen.generation.automaton import Automaton
+from kerasgen.generation.batches import BLOCK
 from kerasgen.generation.chain import Guide
 from kerasgen.generation.lookahead import HOTTER, count, look_ahead
-from kerasgen.generation.loop import BLOCK, Loop, Start
+from kerasgen.generation.loop import Loop, Start
 from kerasgen.generation.sampling import Sampling
 
 _COUNTED = 4096  # texts that the proxy counts, fewer where there are very many characters

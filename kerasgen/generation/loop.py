@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kerasgen.base.machine import cores
+from kerasgen.generation.batches import BLOCK
 from kerasgen.generation.chain import WAYS, Guide, Knobs, drawn, forbid, kept, knobs, way
 from kerasgen.generation.sampling import Sampling
 from kerasgen.models.backend import tf
 
-BLOCK = 1024  # rows that are drawn from one key; also the most that one program generates side by side
 BUFFERS = {1: 16384, 8: 4096, 64: 512, BLOCK: 128}  # characters a call, by the rows that programs are compiled for
 PIECE = 4096  # characters that are read in one call, and the most of a stream's piece
 _MOST_PARTS = 8  # of a block, a core each: smaller ones would be slower in sum
@@ -67,11 +67,13 @@ class Loop:
                 state = self.read(tf.constant(padded), tf.constant(len(given)), state)
         return Start(ids[-1], state, before)
 
-    def logits(self, start: Start) -> np.ndarray:
-        """Return the logits of what follows, float64 ``(vocab,)``."""
+    def probabilities(self, start: Start) -> np.ndarray:
+        """Return those of what follows at temperature 1, float64 ``(vocab,)``."""
         with tf.device(self._device):
             logits, _ = self._peek(tf.constant([start.last]), start.state)
-            return tf.cast(logits[0], tf.float64).numpy()
+            logits = tf.cast(logits[0], tf.float64).numpy()
+        probs = np.exp(logits - logits.max())
+        return probs / probs.sum()
 
     def spread(self, ids: np.ndarray, state: Any, sampling: Sampling) -> tuple[np.ndarray, Any]:
         """Return how the next characters of texts are drawn.

@@ -193,11 +193,24 @@ def _words(text: str) -> Iterator[str]:
     return (found[0] for found in re.finditer(r"[^\W\d_]+(?:'[^\W\d_]+)*", text))
 
 
-def mean_copying(found: Sequence[Copying]) -> Copying:
-    """Return the mean shares of several texts, and the longest span of all."""
-    return Copying(
-        max((one.longest for one in found), key=len),
-        sum(one.share for one in found) / len(found),
-        sum(one.words for one in found) / len(found),
-        found[0].width,
-    )
+class MeanCopying:
+    """The mean of how much several texts copy, of which none is kept.
+
+    Attributes:
+        longest: the longest span of all.
+        count: how many texts there are.
+    """
+
+    def __init__(self) -> None:
+        self.longest, self.count, self._share, self._words, self._width = "", 0, 0.0, 0.0, 0
+
+    def add(self, one: Copying) -> Copying:
+        """Take one more text into the mean; return it."""
+        self.longest, self.count = max(self.longest, one.longest, key=len), self.count + 1
+        self._share, self._words, self._width = self._share + one.share, self._words + one.words, one.width
+        return one
+
+    @property
+    def mean(self) -> Copying:
+        """The mean shares, and the longest span; there is at least one text."""
+        return Copying(self.longest, self._share / self.count, self._words / self.count, self._width)

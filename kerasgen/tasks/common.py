@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, Self
 
 from kerasgen.base.output import Format
+from kerasgen.base.parts import is_part
 from kerasgen.base.settings import NOT_NEGATIVE, SEED, Range, at_least, between, check_ranges, setting
 from kerasgen.generation.sampling import Sampling
 
@@ -47,6 +48,10 @@ class TaskSettings:
     )  # fmt: skip
     sample_only: bool = setting(False, "generate with a trained model; train nothing")
     num_samples: int = setting(10, "how many texts to generate", group="generating", within=at_least(1))
+    part: str | None = setting(
+        None, "the share of --num-samples that this process writes, as 2/8; the parts one after another are what one "
+        "process writes", metavar="K/N", within=Range("a part such as 2/8, the second of eight", is_part),
+    )  # fmt: skip
     temperature: float = setting(
         1.0, "below 1 safer, above 1 wilder, 0 always the likeliest character (greedy)", within=TEMPERATURE
     )

@@ -4,11 +4,12 @@ import csv
 import io
 import json
 import os
+import signal
 
 import pytest
 
 from kerasgen.base import output
-from kerasgen.base.errors import BadInputError, FailedError
+from kerasgen.base.errors import BadInputError, FailedError, StoppedError
 from kerasgen.base.seeds import drawn
 
 ROWS = [
@@ -100,3 +101,21 @@ def test_a_random_seed_is_drawn_once_for_all():
     assert drawn(["--seed", "random"]) != drawn(["--seed", "random"])
     for same in (["--seed", "3"], ["--", "--seed", "random"], ["random"], []):
         assert drawn(same) == (same, False)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_leaves_no_file_and_is_an_error_with_its_code(number, tmp_path):
+    before = signal.getsignal(number)
+    path = str(tmp_path / "x.txt")
+    with pytest.raises(StoppedError, match="stopped; .*x.txt was not") as raised, output.opened(path) as file:
+        file.write("some")
+        signal.raise_signal(number)
+    assert raised.value.exit_code == 128 + number
+    assert os.listdir(tmp_path) == [] and signal.getsignal(number) is before
+
+
+def test_a_part_of_a_table_has_no_header():
+    file = io.StringIO(newline="")
+    with output.rows(file, "csv", FIELDS, header=False) as write:
+        write(ROWS[0])
+    assert file.getvalue() == '"a ""b"", c",3,\n'

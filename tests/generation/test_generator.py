@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kerasgen.base.errors import BadInputError, TooFewWarning
-from kerasgen.generation import loop, rows
+from kerasgen.generation import batches, loop
 from kerasgen.generation.chain import draw
 from kerasgen.models.backend import tf
 from kerasgen.tasks.notebook import notebook_uniforms
@@ -209,7 +209,7 @@ def test_where_there_are_too_few_texts_all_of_them_come_with_a_warning(settings)
 
 def test_a_long_search_says_in_a_terminal_how_it_goes(monkeypatch, capsys):
     g = generator()
-    monkeypatch.setattr(rows, "_SECONDS", 0)
+    monkeypatch.setattr(batches, "_SECONDS", 0)
     plain = g.generate(2500, max_length=12, unique=True)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)

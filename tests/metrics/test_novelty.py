@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasgen.metrics.novelty import Copying, KnownTexts, Novelty, copying, mean_copying, novelty
+from kerasgen.metrics.novelty import Copying, KnownTexts, MeanCopying, Novelty, copying, novelty
 
 
 def test_novelty_counts_new_and_different_texts():
@@ -29,10 +29,12 @@ def test_known_texts_are_known_by_their_hashes():
 
 def test_novelty_reads_as_a_sentence():
     assert str(Novelty(0.996, 0.998, 1000)) == "of 1,000 names, 99.6% are new and 99.8% are different"
-    found = mean_copying([Copying("abc", 0.25, 0.5, 20), Copying("abcd", 0.75, 1.0, 20)])
-    assert found == Copying("abcd", 0.5, 0.75, 20)
+    found = MeanCopying()
+    for one in (Copying("abc", 0.25, 0.5, 20), Copying("abcd", 0.75, 1.0, 20)):
+        assert found.add(one) is one
+    assert found.mean == Copying("abcd", 0.5, 0.75, 20)
     sentence = "novelty: 50.0% of its 20-character spans and 75.0% of its words stand in book"
-    assert found.sentence("book") == sentence
+    assert found.mean.sentence("book") == sentence
 
 
 TEXTS = st.text(alphabet="ab ", max_size=30)

@@ -27,7 +27,8 @@ TINY = {  # one or two short epochs
 TEXTS = {"names": NAMES, "prose": POEM}
 SHARED = {
     "sample_only": True, "num_samples": 3, "temperature": 0.3, "top_k": 2, "top_p": 0.5, "resume": "no",
-    "log": False, "quiet": True, "save_dir": "elsewhere", "log_dir": "elsewhere", "format": "json", "output": "x",
+    "log": False, "quiet": True, "save_dir": "elsewhere", "log_dir": "elsewhere", "format": "csv", "output": "x",
+    "part": "2/8",
 }  # fmt: skip
 OTHERWISE = {  # another value for each setting that is not marked
     "names": {

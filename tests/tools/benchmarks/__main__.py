@@ -10,7 +10,7 @@ from pathlib import Path
 from kerasgen.base.errors import KerasgenError
 from kerasgen.base.files import whole
 from kerasgen.base.version import __version__
-from tests.tools.benchmarks import command, growth, learning, memory, names, own, own_lists, prose, report
+from tests.tools.benchmarks import command, growth, jobs, learning, memory, names, own, own_lists, prose, report
 from tests.tools.benchmarks.prose_task import ProseTask
 from tests.tools.benchmarks.task import NamesTask
 
@@ -22,6 +22,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], report.Section]] = {
     "learning": lambda asked: learning.measure(asked.quick, asked.rounds),
     "command": lambda asked: command.measure(asked.quick, asked.rounds),
     "memory": lambda asked: memory.measure(asked.quick, asked.rounds),
+    "jobs": lambda asked: jobs.measure(asked.quick),
     "growth": lambda asked: growth.measure(asked.quick, asked.rounds, asked.chart),
     "own": lambda asked: own.measure(asked.kinds, asked.sizes, asked.rounds, asked.quick),
 }
