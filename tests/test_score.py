@@ -105,6 +105,13 @@ def test_a_file_or_standard_input_is_read(folder, given):
     assert found["chars"] == len(TEXT) * 30
 
 
+def test_a_word_is_no_folder(folder):
+    (folder / "texts").mkdir()
+    (folder / "texts" / "one.txt").write_text(TEXT)
+    counts = [told(folder, given, "--model", "poet.keras")["chars"] for given in ("texts", "./texts", "FILE:texts")]
+    assert counts == [5, len(TEXT), len(TEXT)]
+
+
 def test_long_texts_in_pieces_are_the_same(folder):
     whole = told(folder, "text.txt", "--model", "poet.keras", "--find", "th")
     with mock.patch.object(Reader, "stretch", 512):

@@ -6,8 +6,9 @@ import numpy as np
 
 from kerasgen.models.backend import tf
 
-_TIMES = (32, 512)  # characters of a call
+_TIMES = (32, 512)  # characters of a call; of very many different ones, the fewer only
 _NUMBERS = 1 << 23  # that come out of what had better be read at once
+_MOST = 1 << 25  # that come out of a call
 
 
 class Reader:
@@ -23,13 +24,14 @@ class Reader:
         with tf.device(device):
             layers = char_model.hidden(char_model.initial_state(1))
         self._numbers = 2 * char_model.vocab_size + sum(layer.shape[-1] for layer in layers)  # a character
+        self._times = _TIMES if _TIMES[-1] * self._numbers <= _MOST else _TIMES[:1]
         self._step = tf.function(char_model.step, jit_compile=True, autograph=False)
         self._program = tf.function(self._read, jit_compile=True, autograph=False)
 
     @property
     def stretch(self) -> int:
         """How many characters of one text are best read at once: a multiple of what a call reads."""
-        return max(1, _NUMBERS // self._numbers // _TIMES[-1]) * _TIMES[-1]
+        return max(1, _NUMBERS // self._numbers // self._times[-1]) * self._times[-1]
 
     def begin(self, before: int, rows: int = 1) -> Any:
         """Return the state in which texts begin.
@@ -53,7 +55,7 @@ class Reader:
             output once it was, float32 ``(rows, time, units)``; and the state after the last character.
         """
         rows, time = ids.shape
-        chunk = next((one for one in _TIMES if one >= time), _TIMES[-1])
+        chunk = next((one for one in self._times if one >= time), self._times[-1])
         padded = np.full((rows, -(-time // chunk) * chunk), -1, np.int32)
         padded[:, :time] = ids
         found = []

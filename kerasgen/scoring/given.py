@@ -47,8 +47,12 @@ class Given:
 
 
 def is_file(words: str) -> bool:
-    """Tell whether what was given stands for a file: it is the name of one that is there, or says so."""
-    return words.startswith(_FILE) or (bool(words) and "\0" not in words and os.path.exists(words))
+    """Tell whether what was given stands for a file: it is the name of one, or a path, that is there, or says so.
+
+    A word that happens to be the name of a folder is a word.
+    """
+    path = "\0" not in words and (os.path.isfile(words) or (os.sep in words and os.path.exists(words)))
+    return words.startswith(_FILE) or path
 
 
 def text_of(words: str, column: str | None, contents: "Contents") -> "str | LongText":

@@ -43,9 +43,10 @@ function bytes(packed) {
 /** @type {Data} */
 const data = JSON.parse(document.getElementById("data")?.textContent ?? "{}");
 const { chars, count, steps } = data;
-const ids = new Uint16Array(bytes(data.ids));
+const Ids = chars.length > 1 << 16 ? Uint32Array : Uint16Array;
+const ids = new Ids(bytes(data.ids));
 const bits = Float32Array.from(new Uint16Array(bytes(data.bits)), (value) => value / data.partsOfABit);
-const expected = new Uint16Array(bytes(data.expected));
+const expected = new Ids(bytes(data.expected));
 const chances = Float32Array.from(new Uint16Array(bytes(data.chances)), (value) => value / 65535);
 const values = data.values.map((packed) => Float32Array.from(new Int8Array(bytes(packed)), (value) => value / 127));
 

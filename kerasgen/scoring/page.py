@@ -35,8 +35,9 @@ class Kept:
         lengths = [len(item) + len(given.ends) for item in given.items]
         self._starts = np.concatenate([[0], np.cumsum(lengths)])
         count = int(self._starts[-1])
-        self._ids, self._bits = np.zeros(count, np.uint16), np.zeros(count, np.uint16)
-        self._expected = np.zeros((count, self._top), np.uint16)
+        narrow = np.uint16 if vocab_size <= 1 << 16 else np.uint32
+        self._ids, self._bits = np.zeros(count, narrow), np.zeros(count, np.uint16)
+        self._expected = np.zeros((count, self._top), narrow)
         self._chances = np.zeros((count, self._top), np.uint16)
         self._values = np.zeros((len(self.units), count), np.int8)
 

@@ -45,11 +45,11 @@ def folder(tmp_path_factory):
     return folder
 
 
-def data_of(folder, name):
+def data_of(folder, name, ids="<u2"):
     """What a page holds, its arrays unpacked."""
     data = json.loads(Page((folder / name).read_text(encoding="utf-8"))["data"])
-    for key in ("ids", "bits", "expected", "chances"):
-        data[key] = np.frombuffer(base64.b64decode(data[key]), "<u2")
+    for key, kind in {"ids": ids, "bits": "<u2", "expected": ids, "chances": "<u2"}.items():
+        data[key] = np.frombuffer(base64.b64decode(data[key]), kind)
     data["values"] = [np.frombuffer(base64.b64decode(one), "i1") for one in data["values"]]
     return data
 
@@ -88,6 +88,19 @@ def test_nothing_but_its_own_script_and_style_may_run(folder, name):
     assert re.fullmatch("'sha256-.{44}'", rules.pop("style-src"))
     assert rules.pop("img-src") == "data:" and set(rules.values()) == {"'none'"} and "default-src" in rules
     assert page.addresses == ["data:,"]
+
+
+def test_a_page_of_very_many_different_characters(folder):
+    codes = [10, *range(0x4E00, 0x9FFF), *range(0xAC00, 0xD7A3), *range(0x20000, 0x2A6DF)]
+    vocab = CharVocab([chr(code) for code in codes])
+    card = {"kind": "names", "stop": "\n", "config": {}, "lower_case": False, "data": {"name": "signs"}}
+    store.save(folder / "signs.keras", NameRNN(len(vocab), 2), vocab, card, KnownTexts())
+    name = "\U0002a6dd\u4e00"
+    call(folder, "score", name, "--model", "signs.keras", "--html", "signs.html")
+    data = data_of(folder, "signs.html", "<u4")
+    assert len(vocab) > 1 << 16 and vocab.decode(data["ids"].tolist()) == name + "\n"
+    likeliest = next(iter(kerasgen.load(folder / "signs.keras").next_probabilities()))
+    assert vocab.chars[data["expected"][0]] == likeliest
 
 
 def test_a_page_is_not_too_long(folder):
