@@ -12,6 +12,7 @@ from kerasgen.base.errors import TooFewError
 from kerasgen.base.settings import check_effects
 from kerasgen.modelfile import store
 from kerasgen.runs import run as runs
+from kerasgen.runs import workers
 from kerasgen.runs.chosen import answering, as_the_model, own_model
 from kerasgen.tasks import limits
 from kerasgen.tasks.registry import NAMES
@@ -94,6 +95,8 @@ def learn(given: flags.CommandLine[NamesSettings], command: str) -> None:
         reporter=lambda dino: reporter(dino, settings, task.every),
         start=start,
     )
+    if not workers.leads(settings):
+        return
     made = generator.card["training"]["steps"]
     console.note(f"{made:,} steps in {seconds:.1f} s; saved {path}", settings.quiet)
     show(generator, settings)

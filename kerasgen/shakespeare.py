@@ -14,6 +14,7 @@ from kerasgen.generation.batches import BLOCK
 from kerasgen.generation.lines import ended, whole_lines
 from kerasgen.modelfile import store
 from kerasgen.runs import run as runs
+from kerasgen.runs import workers
 from kerasgen.runs.chosen import OwnModel, answering, as_the_model, learned_text, own_model
 from kerasgen.tasks import limits
 from kerasgen.tasks.registry import PROSE
@@ -69,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     if trains:
         poet = learn(given, own, prompt, console.command_line(console.program("shakespeare"), words))
+        if not workers.leads(settings):
+            return
     else:
         poet = load(settings, own, prompt)
     with output.sink(settings.format, settings.output, COLUMNS, parts.is_first(settings.part)) as sink:
@@ -227,14 +230,9 @@ def learn(given: flags.CommandLine[ProseSettings], own: OwnModel | None, prompt:
     task = ProseTask(settings, corpus, start.vocab, start.casing)
     Folding(task.casing, settings.on_unknown).fold(prompt, task.vocab)
     path = destination(settings.save_dir, corpus.name, task.kind)
-    poet, seconds = train(
-        task,
-        path,
-        command=command,
-        reporter=lambda poet: reporter(poet, settings),
-        start=start,
-    )
-    console.note(f"{store.score_sentence(poet.card)}; {seconds:.0f} s; saved {path}", settings.quiet)
+    poet, seconds = train(task, path, command=command, reporter=lambda poet: reporter(poet, settings), start=start)
+    if workers.leads(settings):
+        console.note(f"{store.score_sentence(poet.card)}; {seconds:.0f} s; saved {path}", settings.quiet)
     return poet
 
 

@@ -52,6 +52,10 @@ class DivergedError(FailedError):
     """The loss became NaN or infinite, as it would again with the same settings."""
 
 
+class LostError(FailedError):
+    """Another worker of the same training has ended, or no longer answers."""
+
+
 class StoppedError(KerasgenError):
     """A signal stopped the work at a point from which it can be resumed.
 

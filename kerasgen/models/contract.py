@@ -13,7 +13,8 @@ class CharModel(Protocol):
     compiled by XLA.
 
     A *shard* is one of several equal parts of a batch, whose gradients are computed on their own: side by side on the
-    cores of a machine. Loss and gradients of the batch are the means of those of its shards.
+    cores of a machine, on several devices or by several processes. Loss and gradients of the batch are the means of
+    those of its shards.
 
     Attributes:
         vocab_size: the number of characters.
@@ -59,8 +60,13 @@ class CharModel(Protocol):
     def hidden(self, state: State) -> list[Any]:
         """Return each layer's output in a state, ``(batch, units)`` each, the first layer first."""
 
-    def shards(self, batch_size: int) -> int:
-        """Return into how many shards a batch is best cut on this machine; 1 where state is carried."""
+    def shards(self, batch_size: int, cores: int | None = None) -> int:
+        """Return into how many shards a batch is best cut on so many cores; 1 where state is carried.
+
+        Args:
+            batch_size: of all shards together.
+            cores: None for those of this machine.
+        """
 
     def loss_and_gradients(
         self, weights: list[Any], rows: Any, state: State, step: Any, shard: Any = 0, shards: int = 1

@@ -145,7 +145,7 @@ class NameRNN(keras.Model):
         """Return the only layer's state; see `CharModel.hidden`."""
         return [state]
 
-    def shards(self, batch_size):
+    def shards(self, batch_size, cores=None):
         """Return 1: names are too short for more to pay; see `CharModel.shards`."""
         return 1
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kerasgen.base.machine import cores
+from kerasgen.base import machine
 from kerasgen.models.backend import keras, tf
 from kerasgen.models.dropout import dropout_mask
 from kerasgen.models.lstm_passes import lstm_stack, lstm_step
@@ -95,9 +95,9 @@ class ProseLSTM:
         """Return each layer's h; see `CharModel.hidden`."""
         return [h for h, _ in state]
 
-    def shards(self, batch_size):
+    def shards(self, batch_size, cores=None):
         """Return as many shards as there are cores, if the batch can be cut so; see `CharModel.shards`."""
-        most = min(cores(), max(2, batch_size // _ROWS)) if self.fused else 1
+        most = min(cores or machine.cores(), max(2, batch_size // _ROWS)) if self.fused else 1
         return max(count for count in range(1, most + 1) if batch_size % count == 0)
 
     def loss_and_gradients(self, weights, rows, state, step, shard=0, shards=1):

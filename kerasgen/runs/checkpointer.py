@@ -54,6 +54,7 @@ class Checkpointer(keras.callbacks.Callback):
         self.best = [v.numpy() for v in keras_model.weights] if stopping else []
         self._iterations = optimizer.iterations
         self.seconds, self.saved, self._failed = 0.0, -1, False
+        self._started = time.perf_counter()
         self._facts: dict[str, Any] = {}
 
     def restore(self) -> list[str]:
@@ -109,6 +110,11 @@ class Checkpointer(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         """Stop the clock."""
         self.seconds = time.perf_counter() - self._started
+
+    def keep(self) -> None:
+        """Save what there is, where the last checkpoint is older: another worker is gone."""
+        if self.folder and self.step > self.saved:
+            self._save(self.folder)
 
     def _perhaps(self, age: float) -> None:
         signal = self.signalled()

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from kerasgen.base import console, files, streams
-from kerasgen.base.errors import DivergedError, FailedError, KerasgenError, StoppedError
+from kerasgen.base.errors import DivergedError, FailedError, KerasgenError, LostError, StoppedError
 from kerasgen.modelfile import store
-from kerasgen.runs import last_save, previous, signals
+from kerasgen.runs import last_save, previous, signals, workers
 from kerasgen.runs import run as runs
+from kerasgen.runs.parent import ParentScore
 from kerasgen.runs.progress_bar import progress_bar
 from kerasgen.runs.run import Run
 from kerasgen.tasks import limits
@@ -54,16 +55,33 @@ def train(
     """
     limits.check(task.sizes, saved=path is not None)
     streams.keep_going()
+    cluster = workers.cluster_of(task.settings)
+    if cluster and not cluster.chief:
+        return workers.follow(task, cluster, start)
+    with contextlib.ExitStack() as stack:
+        if path:
+            stack.enter_context(runs.lock(path.parent, task.corpus.name))
+        replicas = stack.enter_context(workers.leading(task, cluster, start))
+        found = _train(task, path, command, reporter, start, callbacks, replicas)
+        kept = f"the model is {path}, where {cluster.named(0)} is" if cluster and path else ""
+        replicas.end({"trained": True, "kept": kept}, found[0].model.weights)
+    return found
+
+
+def _train(
+    task: Task, path: Path | None, command: str, reporter: Callable | None, start: StartingPoint,
+    callbacks: Sequence[Any], replicas,
+):  # fmt: skip
+    """Train a task as `train` does, once nobody else does and all workers are there."""
     with contextlib.ExitStack() as stack:
         run = None
         if path:
-            stack.enter_context(runs.lock(path.parent, task.corpus.name))
             files.remove_leftovers(path.parent, glob.escape(path.name))
             if ended := runs.ended(task, path):
                 return _saved(task, ended, path)
             run = runs.claim(task, path.parent, command, start.origin)
             files.remove_leftovers(run.folder)
-        signalled = stack.enter_context(signals.noted(run is not None))
+        signalled = stack.enter_context(signals.noted(run is not None or replicas.count > 1))
 
         from kerasgen.models import backend
 
@@ -74,7 +92,7 @@ def train(
             generator = task.generator(start.build(task))
             if run and not run.model.exists():
                 _begin(task, run, generator, start)
-            seconds = _fit(task, run, start, generator, reporter, callbacks, signalled)
+            seconds = _fit(task, run, start, generator, reporter, callbacks, signalled, replicas)
             generator.card = task.card(generator, round(seconds, 2)) | ({"run": run.config["id"]} if run else {})
             if reporter:
                 console.note(advice(task, generator.card), task.settings.quiet)
@@ -149,7 +167,14 @@ def measured(logs: dict[str, float]) -> str:
 
 
 def _fit(
-    task: Task, run: Run | None, start: StartingPoint, generator, reporter, callbacks: Sequence[Any], signalled
+    task: Task,
+    run: Run | None,
+    start: StartingPoint,
+    generator,
+    reporter,
+    callbacks: Sequence[Any],
+    signalled,
+    replicas,
 ) -> float:
     """Fit with everything around it: checkpoints, logs, early stopping, progress bar; return the seconds."""
     from kerasgen.runs.checkpointer import Checkpointer
@@ -160,10 +185,11 @@ def _fit(
     settings, model = task.settings, generator.char_model
     first = int(generator.model.optimizer.iterations)
     progress, stopping = Progress(task.first_smoothed_loss), task.early_stopping()
-    checkpointer = Checkpointer(run.folder if run else None, model, progress, stopping, signalled)
+    told = lambda: signalled() or replicas.signal  # noqa: E731
+    checkpointer = Checkpointer(run.folder if run else None, model, progress, stopping, told)
     _restore(checkpointer)
     monitor = _monitor(task, run, generator, progress) if settings.log else None
-    parent = _ParentScore(task, start, stopping, checkpointer.saved >= 0, generator)
+    parent = ParentScore(task, start, stopping, checkpointer.saved >= 0, generator)
     if settings.finish:
         if checkpointer.saved < 0:
             raise FailedError("--finish needs a checkpoint that can be read; leave it out to start over")
@@ -186,8 +212,11 @@ def _fit(
                 chunk=task.chunk,
                 chars_per_loss=task.chars_per_loss,
                 progress=progress,
+                replicas=replicas,
             )
         except BaseException as error:
+            if isinstance(error, LostError):
+                checkpointer.keep()
             if monitor:
                 monitor.on_train_end()  # what is logged so far gets to the disk
             if isinstance(error, KerasgenError):
@@ -215,39 +244,6 @@ def _printing(report: Report):
     return keras.callbacks.LambdaCallback(on_epoch_end=print_at_once)
 
 
-class _ParentScore:
-    """The score of the model that is fine-tuned, which may stay the best: then its weights stay.
-
-    Args:
-        task: what is trained.
-        start: what the training begins with.
-        stopping: the callback that keeps the best weights, or None.
-        resumed: whether a checkpoint was restored, which knows the score already.
-        generator: of the model.
-
-    Attributes:
-        callback: tells `stopping` when the training begins; None where there is nothing to tell.
-    """
-
-    def __init__(self, task: Task, start: StartingPoint, stopping, resumed: bool, generator):
-        self.callback, self._stopping = None, stopping
-        if not (start.parent and stopping) or resumed:
-            return
-        from kerasgen.models.backend import keras
-
-        self._score = task.validate(generator)["val_bits_per_char"]
-
-        def remember(_):
-            stopping.best, stopping.best_weights = self._score, generator.model.get_weights()
-
-        self.callback = keras.callbacks.LambdaCallback(on_train_begin=remember)
-
-    def tell(self) -> None:
-        """Say so where no epoch was better."""
-        if self.callback and self._stopping.best == self._score:
-            console.note(f"no epoch was better than the model before ({self._score:.4f} bits/char): its weights stay")
-
-
 def _monitor(task: Task, run: Run | None, generator, progress):
     """Return the callback that logs; a resumed run keeps its log folder."""
     from kerasgen.runs.monitor import Monitor, run_folder
@@ -266,6 +262,8 @@ def _explained(error: KerasgenError, run: Run | None, saved: int, start: Startin
         command = run.resumption if start.copied else run.config["command"]
         kept = f"resume with: {command}; or end it here with --finish" if saved >= 0 else "it could not be saved"
         return StoppedError(f"{error}; {kept}", error.exit_code - 128)
+    if run and isinstance(error, LostError) and saved >= 0:
+        return LostError(f"{error}; all is kept up to step {saved:,}; to go on, start all workers again as before")
     if run and isinstance(error, DivergedError):
         message = f"{error}; the same settings would end the same way, so this run is not resumed"
         with contextlib.suppress(FailedError), files.whole(run.folder / runs.DIVERGED) as temporary:

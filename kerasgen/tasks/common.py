@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, Self
 
+from kerasgen.base.errors import BadInputError
 from kerasgen.base.output import Format
 from kerasgen.base.parts import is_part
 from kerasgen.base.settings import NOT_NEGATIVE, SEED, Range, at_least, between, check_ranges, setting
@@ -94,6 +95,17 @@ class TaskSettings:
         True, "train with kerasgen's own loops over time; --no-fused takes Keras' layers, as a GPU does (cuDNN)",
         identifies=True, card=False,
     )  # fmt: skip
+    strategy: Literal["none", "mirrored", "multiworker", "tpu"] = setting(
+        "none", "share each batch of a training among several devices of this machine (mirrored, tpu) or several "
+        "processes (multiworker, by --workers or the variable TF_CONFIG); the weights stay the same", effect="training",
+    )  # fmt: skip
+    workers: str | None = setting(
+        None, "the addresses of all processes of --strategy multiworker; the first keeps the model. Nothing protects "
+        "these ports: use them in a trusted network only", metavar="HOST:PORT,...", effect="training",
+    )  # fmt: skip
+    worker_index: int | None = setting(
+        None, "which of --workers this process is, from 0", within=at_least(0), effect="training"
+    )
     quiet: bool = setting(False, "print the generated texts and nothing else")
 
     def with_epochs(self, epochs: int) -> Self:
@@ -113,3 +125,7 @@ class TaskSettings:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        if (self.workers is None) != (self.worker_index is None):
+            raise BadInputError("--workers and --worker-index belong together; received only one of them")
+        if self.workers is not None and self.strategy != "multiworker":
+            raise BadInputError(f"--workers belongs to --strategy multiworker; received --strategy {self.strategy}")

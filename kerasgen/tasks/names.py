@@ -110,6 +110,17 @@ class NamesTask(Task):
         else:
             backend.use_one_thread()
 
+    def check_shared(self, parts: int) -> None:
+        """Refuse to share single names, too, and a state that goes from one batch to the next; see `Task`."""
+        if parts > 1 and self.settings.batch_size == 1:
+            raise BadInputError(
+                "names are learned one by one (--batch-size 1), which can't be shared; raise --batch-size to a "
+                f"multiple of {parts}, or leave --strategy out"
+            )
+        if parts > 1 and self.settings.carry_state:
+            raise BadInputError("a state that goes from one batch to the next can't be shared; leave --carry-state out")
+        super().check_shared(parts)
+
     def build(self):
         """Make a new `NameRNN`, compiled with SGD."""
         from kerasgen.models.backend import keras

@@ -90,6 +90,19 @@ class Task(ABC):
     def tune_process(self) -> None:  # noqa: B027 (most tasks need none)
         """Set the switches of the whole process that make this task fast; for commands, which own their process."""
 
+    def check_shared(self, parts: int) -> None:
+        """Refuse a training whose batches can't be shared evenly, before anything slow begins.
+
+        Args:
+            parts: how many workers or devices share a batch.
+
+        Raises:
+            BadInputError: they can't.
+        """
+        size = self.batches.batch_size
+        if size % parts:
+            raise BadInputError(f"--batch-size must be a multiple of {parts}, as so many share it; received {size}")
+
     def with_settings(self, settings: TaskSettings) -> "Task":
         """Return a task of other settings on the same text in the same process."""
         task = type(self)(settings, self.corpus)  # type: ignore[call-arg]  # a task that can be made takes both

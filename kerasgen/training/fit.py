@@ -10,6 +10,7 @@ from kerasgen.models.backend import keras
 from kerasgen.models.contract import CharModel
 from kerasgen.training.program import Program
 from kerasgen.training.progress import Progress
+from kerasgen.training.replicas import Replicas
 
 SMOOTHING = 0.999  # the notebook's: loss = 0.999 * loss + 0.001 * step_loss
 PATIENCE = 10.0  # seconds that a chunk may take: Ctrl-C and checkpoints wait for its end
@@ -26,6 +27,7 @@ def fit(
     chunk: int = 500,
     chars_per_loss: float = 1.0,
     progress: Progress | None = None,
+    replicas: Replicas | None = None,
 ) -> keras.callbacks.History:
     """Train a model, from the step that its optimizer has reached to the last of `epoch_ends`.
 
@@ -46,6 +48,8 @@ def fit(
         chars_per_loss: how many characters one unit of the loss, in nats, is summed over, on average.
         progress: that of the training to resume, whose model and optimizer the caller has restored; None for a new
             one. The result is bit for bit that of a training without interruption.
+        replicas: who computes which shards of a batch; None for this process alone. All workers but the chief, who is
+            here, are in `follow`.
 
     Returns:
         The `History`: the logs of every epoch.
@@ -53,9 +57,12 @@ def fit(
     Raises:
         BadInputError: the optimizer is one that `PlainUpdate` does not know.
         DivergedError: the loss is NaN or infinite; the model is left as it was after the last chunk before that.
+        LostError: another worker has ended; likewise.
     """
     keras_model = model.keras_model()
-    program = Program(model, batches(0, 1).shape[1:], chunk)
+    replicas = replicas or Replicas()
+    program = Program(model, batches(0, 1).shape[1:], chunk, replicas)
+    replicas.begin(program.state)
     history = keras.callbacks.History()
     epoch_ends = list(epoch_ends)
     told = {"epochs": len(epoch_ends), "steps": None, "verbose": 0}

@@ -7,6 +7,7 @@ import numpy as np
 from kerasgen.base.errors import DivergedError
 from kerasgen.models.backend import tf
 from kerasgen.models.contract import CharModel
+from kerasgen.training.replicas import Replicas
 from kerasgen.training.updates import PlainUpdate
 
 
@@ -19,13 +20,17 @@ class Program:
         model: its Keras model is compiled.
         shape: ``(batch, time + 1)`` of a batch.
         chunk: the most batches that one call takes.
+        replicas: who computes which shards; None for this process alone.
+
+    Attributes:
+        state: the variables that a training goes on from: weights, carried state, the optimizer's.
 
     Raises:
         BadInputError: the optimizer is one that `PlainUpdate` does not know.
     """
 
-    def __init__(self, model: CharModel, shape, chunk: int):
-        self.model, self.shape, self.chunk = model, tuple(shape), chunk
+    def __init__(self, model: CharModel, shape, chunk: int, replicas: Replicas | None = None):
+        self.model, self.shape, self.chunk, self._replicas = model, tuple(shape), chunk, replicas or Replicas()
         keras_model = model.keras_model()
         self.optimizer = keras_model.optimizer
         if not self.optimizer.built:
@@ -34,27 +39,35 @@ class Program:
         self._variables = [v.value for v in keras_model.trainable_variables]
         self._slots = [v.value for v in self._update.slots]
         self._carried = [v.value for v in model.carried]
+        self.state = [*keras_model.trainable_variables, *model.carried, *self.optimizer.variables]
         # Side by side, one program a shard keeps more cores busy than one program does, whose loops are sequential.
-        self._shards = model.shards(self.shape[0])
+        self._shards = self._replicas.shards(model, self.shape[0])
         # Without AutoGraph, whose conversion takes seconds and which nothing here needs.
         plain = functools.partial(tf.function, autograph=False)
         self._whole = plain(self._steps, jit_compile=model.xla and self._shards == 1)
-        self._one_shard = plain(self._shard, jit_compile=True)
+        self._one_shard = plain(self._shard, jit_compile=model.xla)
         self._apply = plain(self._update.__call__, jit_compile=True) if self._shards > 1 else self._update
 
     def run(self, rows: np.ndarray) -> list[float]:
-        """Make one step for each of the batches ``(count, batch, time + 1)`` and return their losses.
+        """Make one step for each of the batches ``(count, batch, time + 1)``, with all workers; return the losses.
 
         Raises:
             DivergedError: a loss is NaN or infinite; all variables are as they were before the call.
+            LostError: another worker has ended; likewise.
         """
+        self._replicas.lead(len(rows), self._update.constant_rate)
+        return self.make(rows)
+
+    def make(self, rows: np.ndarray) -> list[float]:
+        """Make the steps, as `run` does, while the other workers are making them."""
         count = len(rows)
         padded = np.full((self.chunk, *self.shape), -1, np.int32)  # one shape, so one compilation
         padded[:count] = rows
         first = int(self.optimizer.iterations)
         written = [*self._variables, *self._carried, *(v.value for v in self.optimizer.variables)]
         before = [tf.identity(v) for v in written]
-        losses = self._whole(tf.constant(padded), tf.constant(count)).numpy()[:count].astype(float)
+        with self._replicas.alive():
+            losses = self._whole(tf.constant(padded), tf.constant(count)).numpy()[:count].astype(float)
         if not np.isfinite(losses).all():
             for variable, value in zip(written, before, strict=True):
                 variable.assign(value)
@@ -96,14 +109,14 @@ class Program:
             before = state[0] if state else self.model.initial_state(rows.shape[0])
             loss, gradients, last = self.model.loss_and_gradients(weights, rows, before, step)
             return loss, list(gradients), [last] * len(state)
-        found = [
-            self._one_shard(weights, shard, step, tf.constant(k))
-            for k, shard in enumerate(tf.split(rows, self._shards))
-        ]
+        found, rows = [], tf.split(rows, self._shards)
+        for k in self._replicas.own(self._shards):
+            with self._replicas.device(k):
+                found.append(self._one_shard(weights, rows[k], step, tf.constant(k)))
         losses, parts = zip(*found, strict=True)
-        # The synchronisation point: several workers would add up theirs here, too.
-        means = [tf.add_n(each) / self._shards for each in zip(*parts, strict=True)]
-        return tf.add_n(losses) / self._shards, means, []
+        sums = [tf.add_n(each) for each in (losses, *zip(*parts, strict=True))]
+        loss, *gradients = (each / self._shards for each in self._replicas.sum(sums))  # the synchronisation point
+        return loss, gradients, []
 
     def _shard(self, weights, rows, step, shard):
         state = self.model.initial_state(rows.shape[0])

@@ -55,16 +55,24 @@ class PlainUpdate:
         update = self._sgd if self._is_sgd else self._adam
         return update(weights, gradients, slots, rate, step)
 
+    @property
+    def constant_rate(self) -> float | None:
+        """The learning rate now; None where a schedule gives it."""
+        return None if self._scheduled else float(self.optimizer.learning_rate)
+
     def learning_rate(self) -> Callable:
         """Return a function of the step's number (an int64 tensor) that gives the learning rate there.
 
         Where the rate is no schedule, its variable is read now, so that a callback may change it between two programs.
         """
-        schedule = self.optimizer._learning_rate  # the public property gives the current value, not the schedule
-        if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-            return schedule
+        if self._scheduled:
+            return self.optimizer._learning_rate  # the public property gives the current value, not the schedule
         now = tf.convert_to_tensor(self.optimizer.learning_rate)
         return lambda step: now
+
+    @property
+    def _scheduled(self) -> bool:
+        return isinstance(self.optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule)
 
     def _clipped(self, gradients):
         optimizer = self.optimizer

@@ -28,7 +28,7 @@ TEXTS = {"names": NAMES, "prose": POEM}
 SHARED = {
     "sample_only": True, "num_samples": 3, "temperature": 0.3, "top_k": 2, "top_p": 0.5, "resume": "no",
     "log": False, "quiet": True, "save_dir": "elsewhere", "log_dir": "elsewhere", "format": "csv", "output": "x",
-    "part": "2/8",
+    "part": "2/8", "strategy": "multiworker", "workers": "127.0.0.1:1", "worker_index": 0,
 }  # fmt: skip
 OTHERWISE = {  # another value for each setting that is not marked
     "names": {
