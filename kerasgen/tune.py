@@ -132,7 +132,7 @@ def search(
     streams.keep_going()
     try:
         task.tune_process()
-        with backend.tf.device(backend.device(task.settings.device)), signals.interrupting():
+        with backend.tf.device(backend.device(task.settings.place)), signals.interrupting():
             return trials.search((trainer or trials.Trainer)(task), space, settings, folder, board)
     except KeyboardInterrupt as stop:
         number = stop.args[0] if isinstance(stop, signals.Interrupted) else signal.SIGINT

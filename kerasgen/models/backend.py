@@ -123,24 +123,52 @@ def floatx(dtype: str) -> Iterator[None]:
         keras.config.set_floatx(before)
 
 
-def device(kind: str) -> str:
-    """Return TensorFlow's name of a device.
+def device(place: str) -> str:
+    """Return TensorFlow's name of a device; GPUs take memory as they need it from then on.
 
     Args:
-        kind: ``"cpu"``, ``"gpu"``, ``"tpu"``, or ``"auto"``: the CPU, since steps as small as those of a names model
-            are slower elsewhere.
+        place: ``"cpu"``, ``"gpu"``, ``"gpu:0,1"`` for some of the machine's GPUs, ``"tpu"``, or ``"auto"``: the CPU,
+            since steps as small as those of a names model are slower elsewhere.
 
     Raises:
         BadInputError: there is no such device; the message lists those that there are.
     """
+    kind, _, numbers = place.partition(":")
     if kind in ("auto", "cpu"):
         return "/CPU:0"
     if kind == "tpu":
         _connect_tpu()
+    if kind == "gpu":
+        _choose_gpus([int(number) for number in numbers.split(",")] if numbers else None)
     if tf.config.list_logical_devices(kind.upper()):
         return f"/{kind.upper()}:0"
     present = ", ".join(sorted({d.device_type.lower() for d in tf.config.list_logical_devices()}))
     raise BadInputError(f"--device must name a device of this machine; received {kind!r}; here there is: {present}")
+
+
+def _choose_gpus(numbers: list[int] | None) -> None:
+    """Let TensorFlow see some GPUs only (None for all), and take no more of their memory than it needs.
+
+    Raises:
+        BadInputError: there are no such GPUs, or TensorFlow already runs with others.
+    """
+    there = tf.config.list_physical_devices("GPU")
+    if numbers is not None:
+        received = ",".join(map(str, numbers))
+        if not all(number < len(there) for number in numbers):
+            known = f"0 to {len(there) - 1}" if there else "none"
+            raise BadInputError(f"--gpus must name GPUs that TensorFlow sees, here {known}; received {received}")
+        chosen = [there[number] for number in dict.fromkeys(numbers)]
+        try:
+            if tf.config.get_visible_devices("GPU") != chosen:
+                tf.config.set_visible_devices(chosen, "GPU")
+        except RuntimeError:
+            raise BadInputError(
+                f"--gpus must be chosen before TensorFlow runs; received {received} after that"
+            ) from None
+    for gpu in tf.config.get_visible_devices("GPU"):
+        with contextlib.suppress(RuntimeError):  # it already runs, as the process has told it to
+            tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def _connect_tpu() -> None:

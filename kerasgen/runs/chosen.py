@@ -99,7 +99,7 @@ class Answering:
 
         from kerasgen.modelfile import loader
 
-        generator = loader.load(self.contents, device=settings.device)
+        generator = loader.load(self.contents, device=settings.place)
         if arrays:
             loader.assign(generator.model, arrays, self.contents.path.parent)
         return generator

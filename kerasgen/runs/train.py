@@ -85,7 +85,7 @@ def _train(
 
         from kerasgen.models import backend
 
-        with backend.tf.device(backend.device(task.settings.device)):
+        with backend.tf.device(backend.device(task.settings.place)):
             if reporter and not task.settings.finish:
                 plan = f"learning {task.corpus.name}: {start.why}; {task.plan}; Ctrl-C keeps everything"
                 console.note(plan, task.settings.quiet)
@@ -128,7 +128,7 @@ def _saved(task: Task, run: Run, path: Path):
     """Return the model that a run has left, and the seconds that it took; the run goes, as it should have then."""
     from kerasgen.modelfile import loader
 
-    generator = loader.load(path, device=task.settings.device)
+    generator = loader.load(path, device=task.settings.place)
     console.note(f"this run has ended before, and {path} is its model; the same command again goes on from there")
     run.remove()
     return generator, generator.card["training"]["seconds"]

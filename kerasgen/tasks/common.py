@@ -1,5 +1,6 @@
 """The settings that both tasks have; a field is a flag of the command and a key of its TOML files."""
 
+import re
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, Self
 
@@ -88,6 +89,11 @@ class TaskSettings:
     device: Literal["auto", "cpu", "gpu", "tpu"] = setting(
         "auto", "where to compute", identifies=True, card=False, effect="always"
     )
+    gpus: str | None = setting(
+        None, "the GPUs to compute on, by their numbers: 0 or 0,1 (all, with --device gpu alone)", metavar="N,...",
+        within=Range("numbers of GPUs, such as 0,1", re.compile(r"[0-9]{1,3}(,[0-9]{1,3})*\Z").match),
+        identifies="given", card=False, effect="always",
+    )  # fmt: skip
     dtype: Literal["float32", "float64", "mixed_bfloat16", "mixed_float16"] = setting(
         "float32", "the precision", identifies=True, effect="model",
     )  # fmt: skip
@@ -121,7 +127,12 @@ class TaskSettings:
     @property
     def computes_fused(self) -> bool:
         """Whether to train by kerasgen's own passes; on a GPU, Keras' layers are the faster ones."""
-        return self.fused and self.device != "gpu"
+        return self.fused and not self.place.startswith("gpu")
+
+    @property
+    def place(self) -> str:
+        """The device, as `kerasgen.models.backend.device` takes it: ``"cpu"``, ``"gpu"``, ``"gpu:0,1"``, ..."""
+        return f"gpu:{self.gpus}" if self.gpus else self.device
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -129,3 +140,5 @@ class TaskSettings:
             raise BadInputError("--workers and --worker-index belong together; received only one of them")
         if self.workers is not None and self.strategy != "multiworker":
             raise BadInputError(f"--workers belongs to --strategy multiworker; received --strategy {self.strategy}")
+        if self.gpus and self.device not in ("auto", "gpu"):
+            raise BadInputError(f"--gpus must go with --device gpu; received --device {self.device}; leave one out")

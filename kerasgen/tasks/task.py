@@ -135,7 +135,7 @@ class Task(ABC):
         from kerasgen.modelfile.loader import TrainedGenerator
         from kerasgen.models import backend
 
-        place = backend.device(self.settings.device)
+        place = backend.device(self.settings.place)
         return TrainedGenerator(self.char_model(keras_model), self.vocab, dict(self._marks), self.known, place)
 
     def early_stopping(self):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kerasgen import dino
+from kerasgen.base.errors import BadInputError
 from kerasgen.base.settings import about, card_of, identity_of, searchable
 from kerasgen.runs import run as runs
 from kerasgen.runs import train as training
@@ -141,6 +142,18 @@ def test_what_a_card_has_of_the_settings(kind):
 @kinds
 def test_what_is_searched_is_part_of_what_a_training_is(kind):
     assert set(searchable(TINY[kind])) < SETTINGS[kind]
+
+
+def test_gpus_are_a_place_to_compute_and_name_a_run_where_they_are_given():
+    some = NamesSettings(gpus="0,1")
+    assert (some.place, NamesSettings(device="gpu").place, NamesSettings().place) == ("gpu:0,1", "gpu", "auto")
+    assert not some.computes_fused and NamesSettings().computes_fused
+    assert identity_of(some)["gpus"] == "0,1" and "gpus" not in identity_of(NamesSettings())
+    with pytest.raises(BadInputError, match="--gpus must go with --device gpu; received --device cpu"):
+        NamesSettings(gpus="0", device="cpu")
+    for wrong in ("", "a", "0,", "-1", "0 1"):
+        with pytest.raises(BadInputError, match="--gpus must be numbers of GPUs, such as 0,1"):
+            NamesSettings(gpus=wrong)
 
 
 def test_the_kinds():
