@@ -32,9 +32,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from kerasgen.serving import server
 
-    listener = server.bound(settings)
+    token, listener = server.token_of(settings), server.bound(settings)
     with contextlib.closing(listener):
-        token = server.token_for(settings, listener)
+        server.check_open(listener, token)
         streams.keep_going()
 
         from kerasgen.modelfile import loader

@@ -39,6 +39,7 @@ ELSEWHERE = {
     "more.txt": "tests/text/test_sources.py",
     "kerasgen.playground": "tests/test_playground.py serves the page, tests/page/test_page.py plays there",
     "--part": "tests/test_batch_jobs.py joins parts of fewer",
+    "kerasgen.serve": "tests/test_serve.py asks a server, also what the page shows with curl and in JavaScript",
     "kerasgen.tune": "tests/test_tune.py sweeps a small space, by several processes, too",
     "--holdout": "made the tables of docs/scores.md; tests/test_shipped_poet.py scores the shipped model again",
     "configs/dino_notebook.toml": "tests/test_notebook.py runs it whole",
@@ -56,7 +57,10 @@ INSTALLS = {
     "python -m pytest": ".ci/run",
     "cp ": "docs/scores.md",
     "docker run ": "docs/export.md",
+    "docker build ": "tests/test_docker.py",
+    "curl -N ": "tests/test_serve.py",
     "curl ": "docs/export.md",
+    "python -c import secrets": "docs/serve.md",
 }
 SYLLABLES = [["spring", "shel", "brad", "oak", "ash", "wal", "kin"], ["ford", "ton", "field", "by", "ville", "ham"]]
 
@@ -209,7 +213,7 @@ def test_every_long_command_is_understood(command, folder, monkeypatch, capsys):
         with pytest.raises(Parsed):
             main()
         return
-    flag = [] if main.__module__ == "kerasgen.playground" else ["--data"]
+    flag = {"kerasgen.playground": [], "kerasgen.serve": ["--token-file"]}.get(main.__module__, ["--data"])
     missing = [*arguments, *flag, "missing.txt"]
     code, out, error = run_command(main, missing, "", monkeypatch, capsys)
     assert code and not out and "missing.txt" in error

@@ -1,7 +1,11 @@
 """``python -m kerasgen.serve``: real servers on this machine, asked by a real client."""
 
+import json
 import re
+import shlex
+import shutil
 import signal
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -269,6 +273,23 @@ def test_the_page_needs_nothing_from_elsewhere_and_tries_what_it_describes(serve
         assert {url.removeprefix(server.address) for url in watched.requests} <= {"/", "/generate", "data:,"}
 
 
+def test_what_the_page_of_the_docs_shows_works(server, poet):
+    shown = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8").replace("http://127.0.0.1:8000", server.address)
+    text = "".join(poet.stream("Et tu, Brute?", seed=7))
+    if shutil.which("curl"):
+        lines = re.findall("^curl .*$", shown, re.M)
+        found = [subprocess.run(shlex.split(line), capture_output=True, timeout=60).stdout.decode() for line in lines]
+        assert found[0] == text and [*map(len, (json.loads(found[1])["scores"], json.loads(found[2])["next"]))] == [
+            2,
+            3,
+        ]
+    (client,) = re.findall(r"^```js\n(.*?)^```$", shown, re.M | re.S)
+    with chromium() as browser:
+        watched = Watched(browser)
+        watched.page.goto(server.address)
+        assert watched.evaluate(f"(async () => {{ {client}; return poem; }})()") == text[:200]
+
+
 def test_openapi_describes_what_is_there(ask):
     document = ask("/openapi.json").json()
     for path, methods in document["paths"].items():
@@ -320,8 +341,8 @@ def test_others_must_bring_the_token_and_ctrl_c_is_one_line(tmp_path):
         (["--host", "0.0.0.0"], {}, "others can reach 0.0.0.0, so a token is needed"),
         (["--host", "nowhere.invalid"], {}, "--host must be an address of this machine; received 'nowhere.invalid'"),
         (["--token-file", "none.txt"], {}, "--token-file must name a file; there is no 'none.txt'"),
-        ([], {"KERASGEN_TOKEN": "short"}, "KERASGEN_TOKEN must be a token of at least 16"),
-        ([], {"KERASGEN_TOKEN": "sixteen letters with blanks"}, "KERASGEN_TOKEN must be a token"),
+        ([], {"KERASGEN_TOKEN": "short"}, "KERASGEN_TOKEN must have a token of at least 16"),
+        ([], {"KERASGEN_TOKEN": "sixteen letters with blanks"}, "KERASGEN_TOKEN must have a token"),
         (["--model", "none.keras"], {}, "there is no 'none.keras'"),
         (["--model", DINO, "copy/dino.keras"], {}, "two are called 'dino'"),
         (["--streams", "257"], {}, "--streams must be between 1 and 256; received 257"),

@@ -17,7 +17,8 @@ from kerasgen.serving.settings import ServeSettings
 
 GRACE = 10  # seconds for answers that have begun, once the server is told to stop
 _TICK = 0.1  # seconds between looks whether it is
-_BACKLOG = 2048
+_SHORTEST = 16  # characters of a token
+_DRAW = "python -c 'import secrets; print(secrets.token_hex())' prints one"
 
 
 class _Server(uvicorn.Server):
@@ -89,15 +90,11 @@ def address(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def token_for(settings: ServeSettings, listener: socket.socket) -> str:
+def token_of(settings: ServeSettings) -> str:
     """Return the token that requests must bring, "" for none.
 
-    Args:
-        settings: may name a file.
-        listener: from `bound`.
-
     Raises:
-        BadInputError: there is none, and others can reach the address; or it is no token.
+        BadInputError: it is no token.
         MissingFileError: its file is not there.
     """
     where, token = "KERASGEN_TOKEN", os.environ.get("KERASGEN_TOKEN", "")
@@ -109,15 +106,23 @@ def token_for(settings: ServeSettings, listener: socket.socket) -> str:
             raise MissingFileError(f"--token-file must name a file; there is no {settings.token_file!r}") from None
         except (OSError, ValueError) as error:
             raise BadInputError(f"--token-file must be a text; {settings.token_file!r}: {reason(error)}") from None
-    token = token.strip()
-    if not token and settings.token_file is None:
-        host = listener.getsockname()[0].partition("%")[0]
-        if not ipaddress.ip_address(host).is_loopback:
-            raise BadInputError(
-                f"others can reach {host}, so a token is needed; put one into a file and name it with --token-file, or "
-                "set KERASGEN_TOKEN"
-            )
+    elif not token:
         return ""
-    if len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token:
-        raise BadInputError(f"{where} must be a token of at least 16 letters, digits and signs; see docs/serve.md")
+    token = token.strip()
+    if len(token) < _SHORTEST or not token.isascii() or not token.isprintable() or " " in token:
+        raise BadInputError(f"{where} must have a token of at least {_SHORTEST} letters, digits and signs, as {_DRAW}")
     return token
+
+
+def check_open(listener: socket.socket, token: str) -> None:
+    """Refuse an address that others can reach where no token is needed.
+
+    Raises:
+        BadInputError: it is one.
+    """
+    host = listener.getsockname()[0].partition("%")[0]
+    if not token and not ipaddress.ip_address(host).is_loopback:
+        raise BadInputError(
+            f"others can reach {host}, so a token is needed; put one into a file, as {_DRAW}, and name the file with "
+            "--token-file, or set KERASGEN_TOKEN"
+        )

@@ -10,7 +10,7 @@ from pathlib import Path
 from kerasgen.base.errors import KerasgenError
 from kerasgen.base.files import whole
 from kerasgen.base.version import __version__
-from tests.tools.benchmarks import command, growth, jobs, learning, memory, names, own, own_lists, prose, report
+from tests.tools.benchmarks import command, growth, jobs, learning, memory, names, own, own_lists, prose, report, serve
 from tests.tools.benchmarks.prose_task import ProseTask
 from tests.tools.benchmarks.task import NamesTask
 
@@ -24,6 +24,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], report.Section]] = {
     "memory": lambda asked: memory.measure(asked.quick, asked.rounds),
     "jobs": lambda asked: jobs.measure(asked.quick),
     "growth": lambda asked: growth.measure(asked.quick, asked.rounds, asked.chart),
+    "serve": lambda asked: serve.measure(asked.quick, asked.rounds),
     "own": lambda asked: own.measure(asked.kinds, asked.sizes, asked.rounds, asked.quick),
 }
 HOURS = ("own",)  # what is measured only where it is named
