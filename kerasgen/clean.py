@@ -9,10 +9,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from kerasgen.base import console, files
 from kerasgen.base.errors import BadInputError, FailedError
+from kerasgen.base.parser import Parser
 from kerasgen.runs import run as runs
 
 ABOUT = """List unfinished runs and log folders, or remove them; models and runs that are being trained stay."""
@@ -60,12 +60,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     Raises:
         BadInputError: it has an unknown flag or a value that is not one.
     """
-
-    class Parser(argparse.ArgumentParser):
-        def error(self, message: str) -> NoReturn:
-            raise BadInputError(f"{message}; see --help")
-
-    parser = Parser(prog=console.program("clean"), description=ABOUT, allow_abbrev=False)
+    parser = Parser("clean", description=ABOUT)
     parser.add_argument("names", nargs="*", metavar="NAME", help="runs or logs to remove, by the names in the list")
     parser.add_argument("--runs", action="store_true", help="remove all unfinished runs")
     parser.add_argument("--logs", action="store_true", help="remove all logs")
@@ -74,8 +69,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--yes", action="store_true", help="ask no question")
     parser.add_argument("--save-dir", default="saved_models", metavar="DIR", help="as in training (saved_models)")
     parser.add_argument("--log-dir", default="logs", metavar="DIR", help="as in training (logs)")
-    words = sys.argv[1:] if argv is None else argv
-    wanted = parser.parse_args([w.replace("_", "-") if w.startswith("--") and "=" not in w else w for w in words])
+    wanted = parser.parse_args(argv)
     age = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", wanted.older_than)
     if not age:
         raise BadInputError(f"--older-than must be a number and s, m, h, d or w; received {wanted.older_than!r}")

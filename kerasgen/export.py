@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from kerasgen.base import console
 from kerasgen.base.errors import BadInputError
 from kerasgen.base.files import whole
-from kerasgen.base.version import __version__
+from kerasgen.base.parser import Parser
 
 if TYPE_CHECKING:  # it imports NumPy, which --help does not wait for
     from kerasgen.modelfile.store import Contents
@@ -92,16 +92,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     Raises:
         BadInputError: it names no model, too many for the format, or a flag or value that is none.
     """
-
-    class Parser(argparse.ArgumentParser):
-        def error(self, message: str) -> NoReturn:
-            raise BadInputError(f"{message}; see --help")
-
-    parser = Parser(
-        prog=console.program("export"), usage="%(prog)s MODEL... --format FORMAT [--output PATH]", description=ABOUT,
-        epilog=EXAMPLES, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    parser.add_argument("--version", action="version", version=f"kerasgen {__version__}", help="print the version")
+    usage = "%(prog)s MODEL... --format FORMAT [--output PATH]"
+    parser = Parser("export", usage=usage, description=ABOUT, epilog=EXAMPLES)
     parser.add_argument("models", nargs="+", metavar="MODEL", help="a .keras file of kerasgen")
     parser.add_argument("--format", required=True, choices=sorted(FORMATS), help=f"one of {', '.join(FORMATS)}")
     words = "what to write, whole or not at all (default: the name of the first model, in the current folder)"

@@ -8,12 +8,12 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from kerasgen.base import console
 from kerasgen.base.errors import BadInputError, KerasgenError, nearest
 from kerasgen.base.files import bundled, ours
-from kerasgen.base.version import __version__
+from kerasgen.base.parser import Parser
 from kerasgen.modelfile import store
 from kerasgen.modelfile.upgrade import upgrade
 
@@ -57,16 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line: one file at the most, or some to upgrade."""
-
-    class Parser(argparse.ArgumentParser):
-        def error(self, message: str) -> NoReturn:
-            raise BadInputError(f"{message}; see --help")
-
-    parser = Parser(
-        prog=console.program("inspect"), usage="%(prog)s [flags] [FILE]...", description=ABOUT, epilog=EXAMPLES,
-        allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    parser.add_argument("--version", action="version", version=f"kerasgen {__version__}", help="print the version")
+    parser = Parser("inspect", usage="%(prog)s [flags] [FILE]...", description=ABOUT, epilog=EXAMPLES)
     parser.add_argument("files", nargs="*", metavar="FILE", help="a .keras file of kerasgen (default: list ours)")
     parser.add_argument("--json", action="store_true", help="print everything as JSON, for programs")
     words = "write files of an older format anew in this one; weights and card stay as they are"

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from kerasgen.base import console
 from kerasgen.base.errors import BadInputError, FailedError, KerasgenError, MissingFileError, StoppedError, reason
 from kerasgen.base.files import bundled, listed
-from kerasgen.base.version import __version__
+from kerasgen.base.parser import Parser
 
 if TYPE_CHECKING:  # it imports NumPy, which --help does not wait for
     from kerasgen.modelfile.store import Contents
@@ -64,14 +64,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     Raises:
         BadInputError: it has an unknown flag or a value that is not one.
     """
-
-    class Parser(argparse.ArgumentParser):
-        def error(self, message: str) -> NoReturn:
-            raise BadInputError(f"{message}; see --help")
-
     usage = "%(prog)s [MODEL...] [--port PORT] [--no-browser]"
-    parser = Parser(prog=console.program("playground"), usage=usage, description=ABOUT, allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"kerasgen {__version__}", help="print the version")
+    parser = Parser("playground", usage=usage, description=ABOUT)
     parser.add_argument("models", nargs="*", metavar="MODEL", help="a .keras file of kerasgen (default: all)")
     parser.add_argument("--port", type=int, default=0, help="the port to listen on (default: any that is free)")
     parser.add_argument("--no-browser", dest="browser", action="store_false", help="open no browser")

@@ -6,12 +6,12 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import get_args
 
 from kerasgen.base import console, prompts
 from kerasgen.base.errors import BadInputError
 from kerasgen.base.files import check_writable
-from kerasgen.base.version import __version__
+from kerasgen.base.parser import Parser
 from kerasgen.text.folding import OnUnknown
 
 MODEL = "saved_models/shakespeare.keras"
@@ -94,18 +94,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     Raises:
         BadInputError: it has an unknown flag, or a value that is none.
     """
-
-    class Parser(argparse.ArgumentParser):
-        def error(self, message: str) -> NoReturn:
-            raise BadInputError(f"{message}; see --help")
-
     usage = "%(prog)s [flags] FILE|TEXT|-"
-    parser = Parser(
-        prog=console.program("score"), usage=usage, description=ABOUT, epilog=EXAMPLES, allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    parser = Parser("score", usage=usage, description=ABOUT, epilog=EXAMPLES)
     add = parser.add_argument
-    add("--version", action="version", version=f"kerasgen {__version__}", help="print the version")
     add("text", nargs="?", metavar="FILE|TEXT|-", help="what to score; a pipe is read without being asked")
     add("--model", default=MODEL, metavar="FILE", help=f"the .keras file of the model (default: {MODEL}, ours)")
     words = "score with two models: whose text it is, by how many bits, and where they differ most"
@@ -130,20 +121,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     words = "how likely each next character is at these temperatures, after the text: 0.2,0.7,1.3"
     add("--temperatures", type=temperatures, default=[], metavar="X,X...", help=words)
     add("--quiet", action="store_true", help="say on standard error nothing but errors")
-    given = sys.argv[1:] if argv is None else argv
-    wanted = parser.parse_args([kebab(word) for word in given])
+    wanted = parser.parse_args(argv)
     both = wanted.compare and (wanted.html or wanted.unit or wanted.find or wanted.temperatures)
     if both or wanted.compare and wanted.model != MODEL:
         raise BadInputError("--compare takes its two models and goes with --places, --json, --column and --on-unknown")
     if wanted.unit and not wanted.html:
         raise BadInputError("--unit colours a page; add --html out.html")
     return wanted
-
-
-def kebab(word: str) -> str:
-    """Accept ``--on_unknown`` for ``--on-unknown``."""
-    name, equals, value = word.partition("=")
-    return name.replace("_", "-") + equals + value if re.fullmatch(r"--\w[\w-]*", name) else word
 
 
 def whole(value: str) -> int:

@@ -12,6 +12,7 @@ from typing import Any, Generic, NoReturn, get_type_hints
 
 from kerasgen.base.defaults import defaults
 from kerasgen.base.errors import BadInputError, nearest
+from kerasgen.base.parser import kebab
 from kerasgen.base.settings import (
     Setting,
     Settings,
@@ -171,7 +172,7 @@ def _check_decoded(words: Sequence[str]) -> None:
         if found := _SURROGATE.search(value or word):
             part = (value or word)[max(0, found.start() - 20) : found.end() + 20]
             received = repr(part).replace(r"\udc", r"\x")  # the byte itself, as a shell writes it
-            raise BadInputError(f"{_kebab(flag) if flag[2:] else 'an argument'} must be UTF-8; received {received}")
+            raise BadInputError(f"{kebab(flag) if flag[2:] else 'an argument'} must be UTF-8; received {received}")
         before = word
 
 
@@ -229,7 +230,7 @@ def _parted(kind: type, words: Sequence[str], positional: str | None) -> tuple[l
         if not _FLAG.match(word):
             alone.append(word)
             continue
-        flags.append(_kebab(word))
+        flags.append(kebab(word))
         flag = flags[-1].partition("=")[0]
         takes = flag not in bare and "=" not in word
         if takes and left and left[0] != "--" and not _FLAG.match(left[0]):
@@ -256,12 +257,6 @@ def _check_numbers(kind: type, flags: list[str]) -> None:
         value = value if equals else after
         if before in numbers and ":" in value and not _FLAG.match(value):
             raise BadInputError(f"{before} must be {type_words(hints[numbers[before]])}; received {value!r:.200}")
-
-
-def _kebab(flag: str) -> str:
-    """Accept ``--num_samples`` for ``--num-samples``."""
-    name, equals, value = flag.partition("=")
-    return name.replace("_", "-") + equals + value
 
 
 def _explained(message: str, kind: type) -> str:
