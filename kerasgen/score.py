@@ -111,7 +111,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--json", action="store_true", help="print everything as JSON, for programs")
     words = "write a page that shows the text, coloured by how surprising each character is; at most 200,000 characters"
     add("--html", metavar="FILE", help=words)
-    words = "offer the page's colours by what a unit gives out, too: its layer and number, from 1, like 1:17"
+    words = "colour the page by what a unit gives out instead: its layer and number, both from 1, like 1:17"
     add("--unit", type=unit, action="append", default=[], metavar="LAYER:UNIT", help=words)
     words = (
         "the units that go best with 'line ends', 'quotes' (what stands between double ones), 'vowels', or what a "

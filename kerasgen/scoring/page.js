@@ -254,7 +254,9 @@ document.title = find("title", HTMLHeadingElement).textContent = `What ${data.mo
 find("sentence", HTMLParagraphElement).textContent = data.sentence;
 add(by, "option", "", "surprise");
 for (const [unit, about] of data.units) add(by, "option", "", `unit ${unit}${about ? ` (${about})` : ""}`);
-by.disabled = !data.units.length;
+by.selectedIndex = data.units.length ? 1 : 0; // units are there because they were asked for
+by.hidden = !data.units.length;
+if (by.hidden) find("by-label", HTMLLabelElement).textContent = "Coloured by surprise";
 build();
 paint();
 list();
