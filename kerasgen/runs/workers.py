@@ -121,9 +121,11 @@ def _devices(task: "Task") -> list[str]:
     """
     from kerasgen.models import backend
 
-    strategy, device = task.settings.strategy, task.settings.device
+    strategy, (device, _, gpus) = task.settings.strategy, task.settings.place.partition(":")
     if strategy not in ("mirrored", "tpu"):
         return []
+    if gpus:
+        backend.device(task.settings.place)  # the others are not seen from then on
     if strategy == "tpu":
         backend.device("tpu")  # connects it, or says what there is instead
     kinds = ["TPU"] if strategy == "tpu" else ["GPU", "CPU"] if device == "auto" else [device.upper()]
