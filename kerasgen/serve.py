@@ -20,6 +20,7 @@ examples:
   %(prog)s                                the shipped poet, on this machine only
   %(prog)s --model saved_models/my-towns.keras saved_models/shakespeare.keras
   %(prog)s --host 0.0.0.0 --token-file token.txt     for others, who must bring the token"""
+SPARE = 100  # connections beyond two for each request
 NEEDED = ("starlette", "uvicorn")
 
 
@@ -55,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             console.note(f"serving {', '.join(files)}; Ctrl-C stops it", settings.quiet)
 
         with signals.noted(True) as stopped:
-            server.serve(application, listener, begun, stopped)
+            connections = SPARE + 2 * (settings.streams + settings.waiting)
+            server.serve(application, listener, connections, begun, stopped)
     cut = application.guard.cut
     ended = f"{cut} answers were cut off" if cut else "no answer was cut off"
     raise StoppedError(f"stopped; {ended}", stopped())

@@ -1,4 +1,7 @@
-"""The Dockerfile, as far as it can be held without Docker: what it copies, builds, runs and asks."""
+"""The Dockerfile, as far as it can be held without Docker: what it copies, builds and runs.
+
+tests/test_serve.py runs its health check.
+"""
 
 import json
 import re
@@ -7,12 +10,9 @@ import subprocess
 import sys
 import zipfile
 
-import pytest
-
 from kerasgen.base import flags
 from kerasgen.serving.settings import ServeSettings
 from tests.conftest import ROOT
-from tests.support.server import serving
 
 TEXT = re.sub(r"\\\n\s*", "", (ROOT / ".docker" / "Dockerfile").read_text(encoding="utf-8"))
 LINES = [line.split(" ", 1) for line in TEXT.splitlines() if line and not line.startswith("#")]
@@ -64,19 +64,3 @@ def test_it_runs_as_nobody_in_particular_with_flags_that_there_are():
     assert user.isdecimal() and int(user) > 0 and (program, command) == ("kerasgen", "serve")
     settings = flags.parse(ServeSettings, "serve", "a\n\nb", None, rest)
     assert (settings.host, str(settings.port)) == ("0.0.0.0", *arguments("EXPOSE"))
-
-
-@pytest.fixture(scope="module")
-def check():
-    (health,) = arguments("HEALTHCHECK")
-    return json.loads(health.partition("CMD ")[2])
-
-
-def test_it_is_healthy_when_the_server_answers(check, tmp_path):
-    program, flag, code = check
-    assert (program, flag) == ("python", "-c")
-    with serving(tmp_path, "--model", ROOT / "saved_models" / "dino.keras") as server:
-        code = code.replace("http://127.0.0.1:8000", server.address)
-        assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
-    done = subprocess.run([sys.executable, "-c", code], timeout=60, capture_output=True)
-    assert done.returncode != 0

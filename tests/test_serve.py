@@ -6,6 +6,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -254,6 +255,23 @@ def test_who_goes_away_frees_the_slot_and_whoever_is_too_many_is_told_to_come_ba
     settled(ask)
 
 
+def test_names_that_nobody_waits_for_hold_up_no_others(ask, dino):
+    endless = {"model": "dino", "num_samples": 1000, "pattern": "[xq].*zz.*[xq]", "novel_only": True}
+    with pytest.raises(requests.Timeout):
+        ask("/generate", endless, timeout=1)
+    answer = ask("/generate", {"model": "dino", "num_samples": 2, "seed": 4})
+    assert answer.text.split() == dino.generate(2, seed=4)
+
+
+def test_one_connection_bears_many_requests(server, poet):
+    with requests.Session() as session:
+        for n in range(3):
+            body = {"prompt": "a", "length": 30, "seed": n}
+            answer = session.post(f"{server.address}/generate", json=body, timeout=60)
+            assert answer.text == "".join(poet.stream("a", length=30, seed=n))
+            assert session.get(f"{server.address}/elsewhere", timeout=60).status_code == 404
+
+
 def test_the_page_needs_nothing_from_elsewhere_and_tries_what_it_describes(server, poet):
     with chromium() as browser:
         watched = Watched(browser, viewport={"width": 360, "height": 800})
@@ -288,6 +306,13 @@ def test_what_the_page_of_the_docs_shows_works(server, poet):
         watched = Watched(browser)
         watched.page.goto(server.address)
         assert watched.evaluate(f"(async () => {{ {client}; return poem; }})()") == text[:200]
+
+
+def test_the_image_s_health_check_tells_whether_it_answers(server):
+    (health,) = re.findall(r'CMD \["python", "-c", "(.*)"\]', (ROOT / ".docker" / "Dockerfile").read_text())
+    for address, code in ((server.address, 0), ("http://127.0.0.1:1", 1)):
+        words = [sys.executable, "-c", health.replace("http://127.0.0.1:8000", address)]
+        assert subprocess.run(words, timeout=60, stderr=subprocess.DEVNULL).returncode == code
 
 
 def test_openapi_describes_what_is_there(ask):

@@ -9,8 +9,8 @@ Made = TypeVar("Made")
 _PATIENCE = 1.0  # seconds for a thread to end once it is told to
 
 
-def within(seconds: float, work: Callable[[], Made]) -> Made:
-    """Do work in a thread, and stop it where it takes too long.
+def within(seconds: float, work: Callable[[], Made], unwanted: threading.Event | None = None) -> Made:
+    """Do work in a thread, and stop it where it takes too long, or nobody wants it any more.
 
     It stops before the next line of Python; a thread that hangs in one call of a library is left behind, and ends with
     the process.
@@ -18,25 +18,29 @@ def within(seconds: float, work: Callable[[], Made]) -> Made:
     Args:
         seconds: how long it may take.
         work: holds no lock that others need.
+        unwanted: set by others where the work is to stop, and by this function once it has ended.
 
     Raises:
-        TimeoutError: it took longer.
+        TimeoutError: it took longer, or was stopped.
     """
     made: list[Made] = []
     errors: list[BaseException] = []
+    woken = unwanted or threading.Event()
 
     def run() -> None:
         try:
             made.append(work())
         except BaseException as error:
             errors.append(error)
+        finally:
+            woken.set()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
-        thread.join(seconds)
+        woken.wait(seconds)
     finally:
-        late = thread.is_alive()
+        late = not (made or errors)
         if late:  # a thread can be stopped in no other way than by an exception in it
             number, kind = ctypes.c_ulong(thread.ident or 0), ctypes.py_object(TimeoutError)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(number, kind)

@@ -15,7 +15,7 @@ from kerasgen.models.backend import tf
 BUFFERS = {1: 16384, 8: 4096, 64: 512, BLOCK: 128}  # characters a call, by the rows that programs are compiled for
 PIECE = 4096  # characters that are read in one call, and the most of a stream's piece
 _MOST_PARTS = 8  # of a block, a core each: smaller ones would be slower in sum
-_CELLS = 1 << 23  # rows x characters of what is computed at once: some ten tensors of this size are there then
+CELLS = 1 << 23  # rows x characters of what is computed at once: some ten tensors of this size are there then
 
 
 class Start(NamedTuple):
@@ -173,7 +173,7 @@ class Loop:
         """
         beside = self._parts if rows == BLOCK else 1
         parts = beside
-        while parts < rows and rows * self._vocab_size > _CELLS * parts:
+        while parts < rows and rows * self._vocab_size > CELLS * parts:
             parts *= 2
         if parts > beside:
             beside = 1

@@ -10,7 +10,7 @@ import numpy as np
 from kerasgen.base.errors import BadInputError
 from kerasgen.generation.chain import GREEDY, Knobs, draw, keep_top_k, keep_top_p, knobs, probabilities
 from kerasgen.generation.generator import FIRST_PIECE, Generator
-from kerasgen.generation.loop import Loop, Start
+from kerasgen.generation.loop import CELLS, Loop, Start
 from kerasgen.generation.sampling import Sampling, require, require_whole
 from kerasgen.models.backend import tf
 from kerasgen.text.folding import OnUnknown
@@ -61,11 +61,12 @@ class Slots:
 
     Args:
         generator: whose texts.
-        most: how many texts side by side at the most.
+        most: how many texts side by side at the most; fewer where there are very many characters.
     """
 
     def __init__(self, generator: Generator, most: int = ROWS[-1]):
         require("most", most, 1 <= most <= ROWS[-1], f"between 1 and {ROWS[-1]}")
+        most = min(most, max(1, CELLS // len(generator.vocab)))
         self._generator, self._vocab, self.most = generator, generator.vocab, most
         ends = (generator.card.get(key) for key in ("start", "stop"))
         self._before, self._stop = (-1 if end is None else self._vocab.encode(end)[0] for end in ends)

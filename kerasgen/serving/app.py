@@ -142,9 +142,9 @@ class Application:
         return await asyncio.get_running_loop().run_in_executor(self._reads, work)
 
     async def _alone(self, work: Callable[[], Made]) -> Made:
-        """Do work of bounded time in a thread of its own, which ends with the process; the next has to wait."""
+        """Do work of bounded time in a thread of its own, until nobody waits for it; the next has to wait."""
         await self._names.acquire()
-        loop = asyncio.get_running_loop()
+        loop, unwanted = asyncio.get_running_loop(), threading.Event()
         made: asyncio.Future[Made] = loop.create_future()
 
         def end(result: Any, error: BaseException | None) -> None:
@@ -159,14 +159,17 @@ class Application:
         def run() -> None:
             result, failed = None, None
             try:
-                result = within(self._settings.seconds + 1, work)  # the guard is first
+                result = within(self._settings.seconds + 1, work, unwanted)  # the guard is first
             except BaseException as error:
                 failed = error
             with contextlib.suppress(RuntimeError):  # the loop was closed
                 loop.call_soon_threadsafe(end, result, failed)
 
         threading.Thread(target=run, name="kerasgen-names", daemon=True).start()
-        return await made
+        try:
+            return await made
+        finally:
+            unwanted.set()
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -28,19 +28,25 @@ class _Server(uvicorn.Server):
 
 
 def serve(
-    application: Application, listener: socket.socket, begun: Callable[[], None], stopped: Callable[[], int]
+    application: Application,
+    listener: socket.socket,
+    connections: int,
+    begun: Callable[[], None],
+    stopped: Callable[[], int],
 ) -> None:
     """Answer until told to stop.
 
     Args:
         application: what answers.
         listener: from `bound`.
+        connections: how many there may be at the most; others are refused.
         begun: called once it listens.
         stopped: tells whether it is told to.
     """
     config = uvicorn.Config(
         application.guard, lifespan="off", ws="none", loop="asyncio", log_config=None, log_level="critical",
         access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=GRACE,
+        limit_concurrency=connections,
     )  # fmt: skip
     server = _Server(config)
 

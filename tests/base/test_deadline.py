@@ -34,3 +34,18 @@ def test_one_long_call_is_not_waited_for():
     with pytest.raises(TimeoutError):
         within(0.1, lambda: time.sleep(5))
     assert time.monotonic() - began < 3
+
+
+def test_what_nobody_wants_any_more_is_stopped():
+    began, unwanted = threading.Event(), threading.Event()
+    stopper = threading.Thread(target=lambda: began.wait(5) and unwanted.set())
+    stopper.start()
+
+    def loop():
+        began.set()
+        while True:
+            pass
+
+    with pytest.raises(TimeoutError):
+        within(60, loop, unwanted)
+    stopper.join()

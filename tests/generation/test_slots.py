@@ -151,6 +151,15 @@ def test_the_number_of_slots_has_limits(poet, most):
         Slots(poet, most)
 
 
+def test_there_are_fewer_where_there_are_very_many_characters(poet, monkeypatch):
+    monkeypatch.setattr("kerasgen.generation.slots.CELLS", 30)
+    slots, asked = Slots(poet, 200), [dict(prompt="", length=20, seed=n) for n in range(5)]
+    assert slots.most == 3
+    texts = [slots.begin(**each) for each in asked]
+    found = run(slots, texts)
+    assert [found[text] for text in texts] == [alone(poet, each) for each in asked]
+
+
 def test_compiling_first_changes_nothing(poet):
     slots, asked = Slots(poet, 1), ASKED[4]
     slots.compile()
