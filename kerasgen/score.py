@@ -121,7 +121,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     words = "how likely each next character is at these temperatures, after the text: 0.2,0.7,1.3"
     add("--temperatures", type=temperatures, default=[], metavar="X,X...", help=words)
     add("--quiet", action="store_true", help="say on standard error nothing but errors")
-    wanted = parser.parse_args(argv)
+    wanted, unknown = parser.parse_known_args(argv)
+    if unknown and not unknown[0].startswith("--"):
+        raise BadInputError(
+            f"what is scored must be one argument; received {wanted.text!r:.60} and {unknown[0]!r:.60}; put quotes "
+            "around a text of several words"
+        )
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     both = wanted.compare and (wanted.html or wanted.unit or wanted.find or wanted.temperatures)
     if both or wanted.compare and wanted.model != MODEL:
         raise BadInputError("--compare takes its two models and goes with --places, --json, --column and --on-unknown")

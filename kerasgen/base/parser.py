@@ -6,7 +6,7 @@ import sys
 from typing import Any, NoReturn
 
 from kerasgen.base import console
-from kerasgen.base.errors import BadInputError
+from kerasgen.base.errors import BadInputError, nearest
 from kerasgen.base.version import __version__
 
 
@@ -24,8 +24,10 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--version", action="version", version=f"kerasgen {__version__}", help="print the version")
 
     def error(self, message: str) -> NoReturn:
-        """Raise a `BadInputError`."""
-        raise BadInputError(f"{message}; see --help")
+        """Raise a `BadInputError`, which names the nearest flag of one that is none."""
+        found = re.match(r"unrecognized arguments: (--[\w-]+)", message)
+        hint = nearest(found[1], [*self._option_string_actions]) if found else ""
+        raise BadInputError(f"{message}{hint or '; see --help'}")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Parse a command line, also with ``--log_dir`` for ``--log-dir``; see `argparse`."""
