@@ -143,7 +143,9 @@ class Slots:
         self._texts.append(text)
 
     def leave(self, text: Text) -> None:
-        """Take a text's slot from it, before it has ended or after."""
+        """Take a text's slot from it; nothing where it has ended, and so has none."""
+        if text not in self._texts:
+            return
         place, last = self._texts.index(text), len(self._texts) - 1
         for all_of_them in self._states:
             all_of_them[place] = all_of_them[last]
