@@ -1,14 +1,17 @@
-"""A text that is too long for memory goes through the same commands; here that is one of 4 kB."""
+"""A text that is too long for memory, and a list of very many names, go through the same commands; here 4 kB are."""
 
 import re
 
 import numpy as np
 import pytest
 
+from kerasgen.metrics.novelty import KnownTexts
 from kerasgen.modelfile import store
+from kerasgen.tasks.names import NamesTask
 from kerasgen.tasks.prose import ProseTask
-from kerasgen.tasks.settings import ProseSettings
+from kerasgen.tasks.settings import NamesSettings, ProseSettings
 from kerasgen.text import corpora, sources
+from kerasgen.text.names import LongList
 from kerasgen.text.order import Orders
 from kerasgen.text.vocab import CharVocab
 from tests.support.commands import call
@@ -81,3 +84,35 @@ def test_one_that_is_cut_while_it_is_learned_ends_in_one_line(folder, monkeypatc
     monkeypatch.setattr(ProseTask, "__init__", cut_after)
     done = call(folder, "shakespeare", "x", "--data", "big.txt", *TINY, "--scratch-epochs", "1", code=1)
     assert re.search(r"^\S+: error: .*ids can't be read: it was cut; the same command again", done.stderr, re.M)
+
+
+def test_a_list_of_very_many_names_is_learned_like_a_short_one(monkeypatch):
+    names = [f"{a}{b}{c}" for a in "abcde" for b in "aeiou" for c in ("x", "yz", "zyx")]
+    corpus = corpora.of_text("names", "\n".join(names))
+    settings = NamesSettings(units=4, steps=40, seed=3)
+    short = NamesTask(settings, corpus)
+    monkeypatch.setattr("kerasgen.tasks.names.MANY", 20)
+    monkeypatch.setattr("kerasgen.text.names.MANY", 20)
+    long = NamesTask(settings, corpus)
+    assert isinstance(short.split.train, list) and isinstance(long.split.train, LongList)
+    assert list(long.split.train) == short.split.train and long.split.validation == short.split.validation
+    assert (long.vocab, long.plan, long.known) == (short.vocab, short.plan, short.known)
+    assert long.baseline() == short.baseline()
+    passes = [task.batches(0, len(task.split.train))[:, 0] for task in (short, long)]
+    assert not np.array_equal(*passes) and sorted(passes[0].tolist()) == sorted(passes[1].tolist())
+    monkeypatch.setattr(NamesTask, "NGRAMS", 10)
+    counted = NamesTask(settings, corpus)
+    assert counted.baseline() != short.baseline()
+    some = counted._some(counted.split.train, 10)
+    assert [short.split.train.index(name) for name in some] == [
+        number * len(short.split.train) // 10 for number in range(10)
+    ]
+
+
+def test_a_model_that_knows_very_many_names_is_saved_and_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("kerasgen.modelfile.archive._SMALL_CONTENT", 1000)
+    known = KnownTexts.of(map(str, range(5000)))
+    task = NamesTask(NamesSettings(units=4, steps=40), corpora.of_text("names", "rex\nzuul\n"))
+    store.save(tmp_path / "many.keras", task.build(), task.vocab, {"kind": "names", "stop": "\n"}, known)
+    read = store.read(tmp_path / "many.keras").known
+    assert read == known and "4711" in read and "5000" not in read

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
+import sys
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from kerasgen.base.files import sha256
@@ -22,40 +27,68 @@ DIGITS = 16  # hexadecimal, of a known text's hash: one false hit in 10^16 texts
 
 
 class KnownTexts:
-    """The texts that a model learned from, kept as hashes: ``text in known``.
+    """The texts that a model learned from, kept as hashes of eight bytes each: ``text in known``.
 
     Args:
-        hashes: of `DIGITS` hexadecimal digits each.
+        hashes: unsigned numbers of 64 bits, in order, each once.
         fold: brings a text to the form that was hashed.
     """
 
-    def __init__(self, hashes: Iterable[str] = (), fold: Callable[[str], str] = str):
-        self.hashes, self._fold = frozenset(hashes), fold
+    def __init__(self, hashes: array[int] = array("Q"), fold: Callable[[str], str] = str):  # noqa: B008 (never changed)
+        self._hashes, self._fold = hashes, fold
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> KnownTexts:
         """Keep the hashes of some texts."""
-        return cls(map(_fingerprint, texts))
+        import numpy as np
+
+        found = array("Q", map(_fingerprint, texts))
+        return cls(array("Q", np.unique(np.frombuffer(found, np.uint64)).tobytes()) if found else found)
+
+    @classmethod
+    def of_digits(cls, digits: str) -> KnownTexts:
+        """Return what `digits` was read from: `DIGITS` hexadecimal digits for each text, in any order.
+
+        Raises:
+            ValueError: these are none.
+        """
+        hashes = array("Q", bytes.fromhex(digits))
+        if sys.byteorder == "little":
+            hashes.byteswap()
+        in_order = all(map(operator.lt, hashes, islice(hashes, 1, None)))
+        return cls(hashes if in_order else array("Q", sorted(set(hashes))))
+
+    @property
+    def digits(self) -> str:
+        """`DIGITS` hexadecimal digits for each text, in order."""
+        hashes = array("Q", self._hashes)
+        if sys.byteorder == "little":
+            hashes.byteswap()
+        return hashes.tobytes().hex()
 
     def folded(self, fold: Callable[[str], str]) -> KnownTexts:
         """Return the same texts, to be asked for in any form that `fold` brings to theirs."""
-        return KnownTexts(self.hashes, fold)
+        return KnownTexts(self._hashes, fold)
 
     def __contains__(self, text: object) -> bool:
-        return isinstance(text, str) and _fingerprint(self._fold(text)) in self.hashes
+        if not isinstance(text, str):
+            return False
+        wanted = _fingerprint(self._fold(text))
+        place = bisect_left(self._hashes, wanted)
+        return place < len(self._hashes) and self._hashes[place] == wanted
 
     def __len__(self) -> int:
-        return len(self.hashes)
+        return len(self._hashes)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, KnownTexts) and self.hashes == other.hashes
+        return isinstance(other, KnownTexts) and self._hashes == other._hashes
 
     def __hash__(self) -> int:
-        return hash(self.hashes)
+        return hash(self._hashes.tobytes())
 
 
-def _fingerprint(text: str) -> str:
-    return sha256(text.encode("utf-8", "surrogatepass"))[:DIGITS]
+def _fingerprint(text: str) -> int:
+    return int(sha256(text.encode("utf-8", "surrogatepass"))[:DIGITS], 16)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,9 @@ from typing import Any
 CONTENT, CONFIG, WEIGHTS, TENSORS = "kerasgen.json", "config.json", "model.weights.h5", "model.safetensors"
 METADATA = "metadata.json"
 _LARGEST_FILE = 2**31 - 1  # bytes; archives beyond have a second directory, which is neither written nor read here
-_LARGEST_CONTENT = 32 * 1024 * 1024  # bytes, unpacked: the hashes of two million texts
+_LARGEST_CONTENT = 128 * 1024 * 1024  # bytes, unpacked: the hashes of eight million texts
+_SMALL_CONTENT = 32 * 1024 * 1024  # of more, most are hashes, which can't be packed into much less than half
+_PACKED = 3  # times that they are larger unpacked, at the most
 _LARGEST_CONFIG = 1024 * 1024  # bytes; ours have 6,000
 _LARGEST_MEMBERS = {WEIGHTS: _LARGEST_FILE, TENSORS: _LARGEST_FILE, CONTENT: _LARGEST_CONTENT}
 _MOST_VALUES = 2_000_000  # in a JSON text; each takes up to 100 bytes of memory
@@ -73,6 +75,8 @@ def _check_members(members: zipfile.ZipFile, end: int) -> None:
         if info.flag_bits or not (packed or stored) or stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
             raise Refused(f"has the member {name} encrypted, packed or linked as kerasgen never does")
         largest = _LARGEST_MEMBERS.get(info.filename, _LARGEST_CONFIG)
+        if packed:
+            largest = min(largest, max(_SMALL_CONTENT, _PACKED * info.compress_size))
         if info.file_size > largest:
             raise Refused(f"has the member {name} of {info.file_size} bytes, more than any of ours")
         if info.header_offset + 30 + len(info.filename) + info.compress_size > following:

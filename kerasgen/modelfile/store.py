@@ -24,7 +24,7 @@ from kerasgen.base import console
 from kerasgen.base.errors import BadInputError, FailedError, KerasgenError, MissingFileError, reason
 from kerasgen.base.files import ours, sha256, whole
 from kerasgen.base.version import __version__
-from kerasgen.metrics.novelty import DIGITS, KnownTexts
+from kerasgen.metrics.novelty import KnownTexts
 from kerasgen.modelfile import archive, hdf5, tensors
 from kerasgen.modelfile.blueprint import ONE_HOT, UPGRADED, Blueprint, blueprint, check_content
 from kerasgen.text.vocab import CharVocab
@@ -89,7 +89,7 @@ def save(path: Path, model, vocab: CharVocab, card: dict[str, Any], known: Known
     """
     card = {key: card[key] for key in card if key != UPGRADED}
     card |= {"format": FORMAT, "kerasgen": __version__, "versions": versions()}
-    content = {"vocab": list(vocab.chars), "card": card, "known": "".join(sorted(known.hashes))}
+    content = {"vocab": list(vocab.chars), "card": card, "known": known.digits}
     optimizer = getattr(model, "optimizer", None)
     state = [variable.numpy() for variable in optimizer.variables] if optimizer else []
     with whole(path) as temporary:
@@ -231,7 +231,7 @@ def _read(path: Path) -> Contents:
             f"says on its card that it is a model of {card['kind']} of {len(vocab)} characters, and holds one of "
             f"{plan.kind} of {plan.arguments['vocab_size']}"
         )
-    texts = KnownTexts(known[i : i + DIGITS] for i in range(0, len(known), DIGITS))
+    texts = KnownTexts.of_digits(known)
     return Contents(path, vocab, card, texts, plan, sizes, found)
 
 

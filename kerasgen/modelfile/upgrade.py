@@ -34,7 +34,7 @@ def upgrade(path: Path) -> bool:
     content = {
         "vocab": list(contents.vocab.chars),
         "card": {**contents.card, "format": store.FORMAT, UPGRADED: contents.sha256},
-        "known": "".join(sorted(contents.known.hashes)),
+        "known": contents.known.digits,
     }
     target = Path(os.path.realpath(contents.path))
     mode = target.stat().st_mode

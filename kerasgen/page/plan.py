@@ -55,7 +55,7 @@ def plan(contents: store.Contents) -> dict[str, Any]:
         "capitals": capitals,
         "titles": {char: title for char, title in titles.items() if title != char},
         "defaults": {name: settings[name] for name in DEFAULTS if name in settings},
-        "known": base64.b64encode(bytes.fromhex("".join(sorted(contents.known.hashes)))).decode(),
+        "known": base64.b64encode(bytes.fromhex(contents.known.digits)).decode(),
     }
 
 

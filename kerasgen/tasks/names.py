@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from kerasgen.base import markdown
@@ -13,7 +14,17 @@ from kerasgen.tasks.settings import NamesSettings
 from kerasgen.tasks.task import Task
 from kerasgen.text.casing import Casing, of_names
 from kerasgen.text.corpora import Text, is_known
-from kerasgen.text.names import STOP, NameBatches, NameSplit, check_different, encode_names, read_names, split_names
+from kerasgen.text.names import (
+    MANY,
+    STOP,
+    LongList,
+    NameBatches,
+    NameRows,
+    NameSplit,
+    check_different,
+    read_names,
+    split_names,
+)
 from kerasgen.text.vocab import CharVocab
 
 REPORTS = 25  # on the way
@@ -51,16 +62,19 @@ class NamesTask(Task):
         written = read_names(str(corpus.text), corpus.name)
         self.casing = casing or of_names(settings.case, written, is_known(corpus))
         names = [self.casing.fold(name) for name in written]
+        del written  # of millions of names, each list counts
         check_different(names, corpus.name)
         self.known = KnownTexts.of(names).folded(self.casing.fold)
         self.split = split_names(names, settings.holdout)
-        self.vocab = vocab or CharVocab.from_text([*"".join(names), STOP])
-        rows = encode_names(self.split.train, self.vocab)
+        self.vocab = vocab or CharVocab.from_text({*"".join(names), STOP})
+        rows = NameRows(self.split.train, self.vocab)
+        if len(rows) > MANY:
+            self.split = replace(self.split, train=LongList(rows))
         order = notebook.notebook_order(len(rows), settings.shuffle_seed) if settings.shuffle == "once" else None
         self.batches = NameBatches(rows, settings.batch_size, seed=settings.seed, order=order)
         self.steps = settings.epochs * self.batches.steps_per_epoch if settings.epochs else settings.steps
         self.chunk = max(1, 2000 // settings.batch_size)
-        self.chars_per_loss = int((rows >= 0).sum()) / len(rows)
+        self.chars_per_loss = rows.chars / len(rows)
         self.chars_per_step = settings.batch_size * self.chars_per_loss
         self.published = notebook.PUBLISHED if settings.notebook_draws and corpus.name == "dinos" else {}
         self._marks = {"kind": self.kind, "stop": STOP, **self.casing.card}

@@ -23,8 +23,8 @@ LENGTH = 400  # characters of a sample
 LONGEST = 1e12  # floating-point operations from one report to the next: some 15 s on two cores
 STEP = 1e8  # such operations take as long as all else of a step
 REPORTS = 40  # where passes are short
-PIECES = 8  # of a long validation part, which are scored after an epoch
-MORE_PIECES = 64  # of one that is scored at the end, or of a training part in which n-grams are counted
+PIECES = 8  # of a long part that is scored: side by side, more would take memory
+MORE_PIECES = 64  # of a long training part in which n-grams are counted
 START = "\n"  # stands before a text of prose: a line begins
 
 
@@ -173,7 +173,7 @@ class ProseTask(Task):
 
     def _some(self, part, most: int) -> list[str]:
         """Return a part, or pieces from all over a long one, scored faster side by side than its beginning."""
-        return all_over(part, most, PIECES if most <= self.VALIDATED else MORE_PIECES)
+        return all_over(part, most, PIECES if most <= self.SCORED else MORE_PIECES)
 
     def _sequences(self, texts: list[str]) -> Iterator[Any]:
         return (self.vocab.ids(text) for text in texts)

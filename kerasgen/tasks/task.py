@@ -151,8 +151,9 @@ class Task(ABC):
     @property
     def scored(self) -> tuple[str, Sequence[str]]:
         """The part that the model is scored by, with its label: what was held back, else what was learned from."""
-        parts = {"validation": self.split.validation, "held out": self.split.test, "in sample": self._learned()}
-        return next((label, part) for label, part in parts.items() if part)
+        parts = {"validation": self.split.validation, "held out": self.split.test}
+        held_back = next(((label, part) for label, part in parts.items() if part), None)
+        return held_back or ("in sample", self._learned())
 
     @property
     def unseen(self) -> bool:

@@ -54,8 +54,9 @@ def _begins(before: str, char: str) -> bool:
 
 
 def _normal(text: str) -> str:
-    # macOS writes é as e and ´
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return unicodedata.normalize("NFC", text)  # macOS writes é as e and ´
 
 
 def _characters(chunks: Iterable[bytes], source: str) -> Iterator[str]:

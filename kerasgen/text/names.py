@@ -11,6 +11,8 @@ from kerasgen.text.vocab import CharVocab
 
 STOP = "\n"
 LONGEST_NAME = 256
+MANY = 1_000_000  # names that are learned; of more, no list of strings is kept, and no order
+_BLOCK = 100_000  # names that are made ids at once
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class NameSplit:
         test: distinct names for the number that is reported; none of them is in `train`.
     """
 
-    train: list[str]
+    train: Sequence[str]
     validation: list[str]
     test: list[str]
 
@@ -48,7 +50,7 @@ def read_names(text: str, source: str) -> list[str]:
 
 def check_different(names: Sequence[str], source: str) -> None:
     """Raise BadInputError where a list has fewer than two different names."""
-    if len(set(names)) < 2:
+    if all(name == names[0] for name in names):
         found = f"only {names[0]!r}" if names else "none"
         raise BadInputError(f"a list must have at least two different names, one a line; {source} has {found}")
 
@@ -73,17 +75,78 @@ def split_names(names: Sequence[str], holdout: str) -> NameSplit:
     return NameSplit([name for name in names if name not in held_out], validation, test)
 
 
-def encode_names(names: Sequence[str], vocab: CharVocab) -> np.ndarray:
-    """Turn names into rows of ids, int32 ``(names, time + 1)``.
+class NameRows:
+    """Names as rows of ids, int32 ``(names, time + 1)``, which are made when they are asked for by their numbers.
 
     A row is -1 (the zero input before the first letter), the letters, the stop character, and -1 to the end. ``time``
-    is a multiple of 16, so that lists of about the same length share a compiled program.
+    is a multiple of 16, so that lists of about the same length share a compiled program. What is kept is one id after
+    another, in a byte or two, and where each name ends.
+
+    Args:
+        names: the list.
+        vocab: its characters.
+
+    Attributes:
+        shape: of all rows together.
+        chars: the letters and stop characters of all.
+
+    Raises:
+        BadInputError: a character is not in the vocabulary.
     """
-    longest = max((len(name) for name in names), default=0) + 1
-    rows = np.full((len(names), (longest + 15) // 16 * 16 + 1), -1, np.int32)
-    for row, name in zip(rows, names, strict=True):
-        row[1 : len(name) + 2] = vocab.encode(name + STOP)
-    return rows
+
+    def __init__(self, names: Sequence[str], vocab: CharVocab):
+        self._vocab, ids = vocab, [np.empty(0, np.min_scalar_type(len(vocab)))]
+        for first in range(0, len(names), _BLOCK):
+            block = names[first : first + _BLOCK]
+            try:
+                ids.append(vocab.ids("".join(name + STOP for name in block)).astype(ids[0].dtype))
+            except BadInputError:
+                for name in block:
+                    vocab.encode(name + STOP)  # raises with the name
+                raise
+        self._ids = np.concatenate(ids)
+        lengths = np.fromiter((len(name) + 1 for name in names), np.uint16, len(names))
+        self._ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+        self.shape = len(names), (int(lengths.max(initial=1)) + 15) // 16 * 16 + 1
+        self.chars = len(self._ids)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, which: int | np.ndarray) -> np.ndarray:
+        """Return the rows of some numbers, int32 ``(*which, time + 1)``."""
+        numbers = np.ravel(which)
+        begins, ends = self._ends[numbers, None], self._ends[numbers + 1, None]
+        rows = np.full((len(numbers), self.shape[1]), -1, np.int32)
+        places = begins + np.arange(self.shape[1] - 1)
+        letters = places < ends
+        rows[:, 1:][letters] = self._ids[places[letters]]
+        return rows.reshape(*np.shape(which), -1)
+
+    def name(self, number: int) -> str:
+        """Return the name of a number."""
+        return self._vocab.decode(self._ids[self._ends[number] : self._ends[number + 1] - 1])
+
+
+class LongList(Sequence[str]):
+    """A list of very many names, of which each is made when it is asked for.
+
+    Args:
+        rows: of the names.
+    """
+
+    def __init__(self, rows: NameRows):
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, which):
+        if isinstance(which, slice):
+            return [self._rows.name(number) for number in range(*which.indices(len(self)))]
+        if which >= len(self):
+            raise IndexError(which)
+        return self._rows.name(which)
 
 
 class NameBatches(Batches):
@@ -93,15 +156,17 @@ class NameBatches(Batches):
     batch is full; the order within pass `epoch` is drawn from the key ``(seed, epoch)``.
 
     Args:
-        rows: int32 ``(names, time + 1)`` from `encode_names`.
+        rows: the names, `NameRows` or an array of such rows.
         batch_size: names a batch.
         seed: the key of the orders.
         order: one order for every pass instead, an int array ``(names,)``.
     """
 
-    def __init__(self, rows: np.ndarray, batch_size: int = 1, *, seed: int = 0, order: np.ndarray | None = None):
+    def __init__(
+        self, rows: NameRows | np.ndarray, batch_size: int = 1, *, seed: int = 0, order: np.ndarray | None = None
+    ):
         self.rows, self.batch_size, self.seed = rows, batch_size, seed
-        self._orders = Orders(len(rows), seed, order)
+        self._orders = Orders(len(rows), seed, order, keyed=order is None and len(rows) > MANY)
 
     @property
     def steps_per_epoch(self) -> int:

@@ -1,5 +1,6 @@
 """How new names are, and how much of a text is copied."""
 
+import hashlib
 import math
 
 import pytest
@@ -23,8 +24,19 @@ def test_novelty_of_nothing_is_nan():
 def test_known_texts_are_known_by_their_hashes():
     known = KnownTexts.of(["rex", "zuul", "rex"])
     assert "rex" in known and "zuul" in known and "re" not in known and "" not in known and 3 not in known
-    assert len(known) == 2 and known == KnownTexts(known.hashes) != KnownTexts()
-    assert not any("rex" in digits or "zuul" in digits for digits in known.hashes)
+    assert len(known) == 2 and known == KnownTexts.of_digits(known.digits) != KnownTexts()
+    hashes = [hashlib.sha256(name).hexdigest()[:16] for name in (b"rex", b"zuul")]
+    assert known.digits == "".join(sorted(hashes))
+    in_disorder = KnownTexts.of_digits("".join([*sorted(hashes)[::-1], hashes[0]]))
+    assert in_disorder == known and hash(in_disorder) == hash(known) and "zuul" in in_disorder
+    assert "ReX" in known.folded(str.lower) and "ReX" not in known and "" not in KnownTexts.of([])
+
+
+@given(st.lists(st.text(max_size=5)), st.lists(st.text(max_size=5)))
+def test_known_texts_are_as_good_as_a_set(texts, others):
+    known = KnownTexts.of(texts)
+    assert len(known) == len(set(texts)) and all(text in known for text in texts)
+    assert [text in known for text in others] == [text in set(texts) for text in others]
 
 
 def test_novelty_reads_as_a_sentence():

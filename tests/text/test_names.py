@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kerasgen.base.errors import BadInputError
 from kerasgen.tasks.notebook import notebook_order
-from kerasgen.text.names import STOP, NameBatches, encode_names, read_names, split_names
+from kerasgen.text.names import STOP, LongList, NameBatches, NameRows, read_names, split_names
 from kerasgen.text.vocab import CharVocab
 
 HOLDOUTS = ["validation", "test", "both", "none"]
@@ -81,20 +81,24 @@ def test_an_endless_line_is_refused_with_its_number_and_length():
 
 def test_the_layout_of_rows():
     vocab = CharVocab("\nab")
-    rows = encode_names(["ab", "b"], vocab)
-    assert rows.dtype == np.int32
-    assert rows.tolist() == [[-1, 1, 2, 0, *[-1] * 13], [-1, 2, 0, *[-1] * 14]]
+    rows = NameRows(["ab", "b"], vocab)
+    assert rows[0].dtype == np.int32 and rows[np.array([[1], [0]])].shape == (2, 1, 17) and rows.chars == 5
+    assert rows[np.arange(2)].tolist() == [[-1, 1, 2, 0, *[-1] * 13], [-1, 2, 0, *[-1] * 14]]
 
 
 @pytest.mark.parametrize(("longest", "width"), [(1, 17), (15, 17), (16, 33), (26, 33), (31, 33), (32, 49)])
 def test_rows_are_a_multiple_of_16_wide_and_one_more(longest, width):
-    assert encode_names(["a" * longest], CharVocab("\na")).shape == (1, width)
+    assert NameRows(["a" * longest], CharVocab("\na")).shape == (1, width)
 
 
-@given(NAMES)
-def test_rows_hold_every_name_whole(names):
+@given(NAMES, st.integers(1, 7))
+def test_rows_hold_every_name_whole(names, block):
     vocab = CharVocab("\nabcde")
-    for row, name in zip(encode_names(names, vocab), names, strict=True):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kerasgen.text.names._BLOCK", block)
+        rows = NameRows(names, vocab)
+    assert list(LongList(rows)) == names and LongList(rows)[1:5] == names[1:5]
+    for row, name in zip(rows, names, strict=True):
         assert row[0] == -1 and vocab.decode(row) == name + STOP
         assert (row[1 : len(name) + 2] >= 0).all() and (row[len(name) + 2 :] == -1).all()
 

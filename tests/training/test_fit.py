@@ -10,7 +10,7 @@ from kerasgen.models.backend import keras, tf
 from kerasgen.tasks.names import NamesTask
 from kerasgen.tasks.settings import NamesSettings
 from kerasgen.text.corpora import Text
-from kerasgen.text.names import NameBatches, encode_names
+from kerasgen.text.names import NameBatches, NameRows
 from kerasgen.text.vocab import CharVocab
 from kerasgen.training import fit as training
 from kerasgen.training.progress import Progress
@@ -28,7 +28,7 @@ def floatx():
 
 
 def batches_of(batch_size=1):
-    return NameBatches(encode_names(NAMES, VOCAB), batch_size, seed=1)
+    return NameBatches(NameRows(NAMES, VOCAB), batch_size, seed=1)
 
 
 def model_of(optimizer=None, steps=30, **settings):

@@ -10,7 +10,20 @@ from pathlib import Path
 from kerasgen.base.errors import KerasgenError
 from kerasgen.base.files import whole
 from kerasgen.base.version import __version__
-from tests.tools.benchmarks import command, growth, jobs, learning, memory, names, own, own_lists, prose, report, serve
+from tests.tools.benchmarks import (
+    command,
+    growth,
+    jobs,
+    learning,
+    memory,
+    names,
+    own,
+    own_lists,
+    prose,
+    report,
+    scale,
+    serve,
+)
 from tests.tools.benchmarks.prose_task import ProseTask
 from tests.tools.benchmarks.task import NamesTask
 
@@ -25,9 +38,10 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], report.Section]] = {
     "jobs": lambda asked: jobs.measure(asked.quick),
     "growth": lambda asked: growth.measure(asked.quick, asked.rounds, asked.chart),
     "serve": lambda asked: serve.measure(asked.quick, asked.rounds),
+    "scale": lambda asked: scale.measure(asked.quick, asked.chart),
     "own": lambda asked: own.measure(asked.kinds, asked.sizes, asked.rounds, asked.quick),
 }
-HOURS = ("own",)  # what is measured only where it is named
+HOURS = ("own", "scale")  # what takes long, or gigabytes of the disk, and is measured only where it is named
 
 
 def main() -> int:
@@ -50,12 +64,12 @@ def main() -> int:
     parser.add_argument(
         "--sizes", nargs="+", type=int, default=list(own_lists.SIZES), metavar="N", help="of the lists in own"
     )
-    parser.add_argument("--chart", type=Path, metavar="FILE", help="also draw the section `growth`, as PNG")
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="also draw the section `growth` or `scale`, as PNG")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error(f"--rounds must be at least 1; received {options.rounds}")
-    if options.chart and options.only not in (None, "growth"):
-        parser.error(f"--chart draws the section growth; received --only {options.only}")
+    if options.chart and options.only not in (None, "growth", "scale"):
+        parser.error(f"--chart draws the sections growth and scale; received --only {options.only}")
     if options.chart and not find_spec("matplotlib"):
         parser.error("--chart needs matplotlib, which is not installed")
     options.rounds = 1 if options.quick else options.rounds

@@ -39,7 +39,7 @@ def kerasgen(task: NamesTask, steps: int) -> Result:
     from kerasgen.models.backend import keras
     from kerasgen.models.names import NameRNN, nats_per_name
     from kerasgen.tasks.notebook import notebook_first_loss, notebook_order
-    from kerasgen.text.names import NameBatches, encode_names
+    from kerasgen.text.names import NameBatches, NameRows
     from kerasgen.training import fit as training
 
     model = NameRNN(len(task.vocab), UNITS, carry_state=True)
@@ -48,7 +48,7 @@ def kerasgen(task: NamesTask, steps: int) -> Result:
         variable.assign(value)
     sgd = keras.optimizers.SGD(learning_rate=LEARNING_RATE, clipvalue=CLIP)
     model.compile(optimizer=sgd, loss=nats_per_name, auto_scale_loss=False)
-    rows = encode_names(task.names, task.vocab)
+    rows = NameRows(task.names, task.vocab)
     batches = NameBatches(rows, order=notebook_order(len(rows), 0))
     chunks: list[float] = []
     epochs: list[tuple[tuple[float, float], float]] = []

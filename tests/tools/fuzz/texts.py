@@ -11,7 +11,7 @@ from kerasgen.metrics.ngrams import best_ngrams
 from kerasgen.text import corpora
 from kerasgen.text.casing import Casing
 from kerasgen.text.folding import Folding, OnUnknown
-from kerasgen.text.names import encode_names, read_names, split_names
+from kerasgen.text.names import NameRows, read_names, split_names
 from kerasgen.text.vocab import CharVocab
 from kerasgen.text.windows import WindowBatches, split_text
 from tests.tools.fuzz.common import chars, content, inputs, put, refusable, texts
@@ -41,7 +41,7 @@ def text(data):
                 np.testing.assert_array_equal(window, ids[start : start + 6])
         names = read_names(read.text, read.name)
         vocab = CharVocab.from_text(["\n", *"".join(names)])
-        for name, row in zip(names, encode_names(names, vocab), strict=True):
+        for name, row in zip(names, NameRows(names, vocab), strict=True):
             assert vocab.decode(row) == name + "\n" and row[0] == -1
         split = split_names(names, "both")
         assert {*split.train, *split.validation, *split.test} == set(names)
