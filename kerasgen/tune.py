@@ -22,6 +22,7 @@ from kerasgen.tasks.sizes import settings_for
 from kerasgen.text.corpora import Text
 from kerasgen.text.corpora import read as read_corpus
 from kerasgen.tuning.board import Board
+from kerasgen.tuning.crew import crew
 from kerasgen.tuning.picture import save_picture
 from kerasgen.tuning.ranking import Row, report
 from kerasgen.tuning.settings import TuneSettings
@@ -41,7 +42,8 @@ examples:
   %(prog)s dino --max-trials 20                  the winner is saved as my-dinos.keras
   %(prog)s shakespeare --tuner hyperband --epochs 20 --time-limit 2h
   %(prog)s dino --data towns.txt --space my_space.toml --no-final
-  %(prog)s dino --chief                          in parallel: the chief chooses the trials ...
+  %(prog)s dino --workers 4                      four trials at a time, each in a process of its own
+  %(prog)s dino --chief                          on several machines: the chief chooses the trials ...
   %(prog)s dino --worker a                       ... and each worker trains some of them
 
 A trial of a worker that has died goes to another one, after a minute without a sign of it."""
@@ -74,7 +76,10 @@ def main(argv: Sequence[str] | None = None, trainer: Callable[["Task"], Any] | N
     model = destination(settings.save_dir, corpus.name, kind.name) if wins else None
     with contextlib.nullcontext() if settings.worker else files.locked(folder / "lock", f"sweeps in {folder}"):
         console.note(f"the sweep is kept in {folder}", settings.quiet)
-        ranking = search(task, space, settings, folder, trainer)
+        from kerasgen.models import backend  # noqa: F401  (standard error is not at hand while it is imported)
+
+        with crew(settings, sys.argv[1:] if argv is None else argv) as role:
+            ranking = search(task, space, role, folder, trainer)
         if settings.worker:
             return
         report(ranking, folder, corpus.name)

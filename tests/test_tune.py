@@ -26,14 +26,14 @@ import kerasgen
 from kerasgen import dino, tune
 from kerasgen.base import console, files
 from kerasgen.base.console import duration
-from kerasgen.base.errors import BadInputError
+from kerasgen.base.errors import BadInputError, FailedError, StoppedError
 from kerasgen.base.flags import parse
 from kerasgen.base.settings import searchable
 from kerasgen.modelfile import store
 from kerasgen.tasks.registry import KINDS
 from kerasgen.tasks.settings import NamesSettings, ProseSettings
 from kerasgen.text.corpora import Text
-from kerasgen.tuning import ranking
+from kerasgen.tuning import crew, ranking
 from kerasgen.tuning.picture import picture
 from kerasgen.tuning.settings import TuneSettings, seconds
 from kerasgen.tuning.space import Parameter, read_space
@@ -640,3 +640,55 @@ def test_numbers_survive_a_message_of_single_precision():
 def test_our_own_spaces_are_in_order():
     for kind in KINDS:
         assert len(read_space(f"configs/tune_{kind.command}.toml", kind.settings())) >= 5
+
+
+def test_workers_are_started_by_one_command_and_again_where_they_die(finished, folder):
+    process = start(folder, "--workers", "2")
+    try:
+        (first, *_) = until_workers(process)
+        os.kill(first, signal.SIGKILL)
+        output, error = process.communicate(timeout=200)
+    finally:
+        process.kill()
+    assert process.returncode == 0, error
+    assert "has died (by signal 9) and is started again" in error
+    assert rows_of(folder) == rows_of(finished[0])
+
+
+def test_a_signal_ends_the_workers_with_their_chief(folder):
+    process = start(folder, "--workers", "2", "--max-trials", "50")
+    try:
+        workers = until_workers(process)
+        until(lambda: list(folder.glob("sweeps/*/trial_*")), process)
+        process.send_signal(signal.SIGTERM)
+        error = process.communicate(timeout=100)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 128 + signal.SIGTERM, error
+    assert "the same command resumes the sweep" in error
+    assert not [worker for worker in workers if Path(f"/proc/{worker}").exists()]
+
+
+def until_workers(process):
+    """Wait until a sweep has two workers; return their process IDs."""
+    children = Path(f"/proc/{process.pid}/task")
+    found = []
+
+    def two():
+        ids = [word for task in children.iterdir() for word in (task / "children").read_text().split()]
+        found[:] = [int(word) for word in ids if b"--worker\0" in Path(f"/proc/{word}/cmdline").read_bytes()]
+        return len(found) == 2
+
+    until(two, process)
+    return found
+
+
+def test_a_worker_that_dies_again_and_again_ends_the_sweep(monkeypatch):
+    monkeypatch.setattr(crew.sys, "executable", "/bin/false")
+    again = pytest.raises(FailedError, match=r"worker 1 has died 4 times, the last time with exit code 1")
+    with again, crew.crew(TuneSettings(workers=1), ["dino", "--workers", "1"]) as role:
+        assert role.chief
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            raise StoppedError("stopped", signal.SIGINT) from None

@@ -6,6 +6,7 @@ operations; a step sums one packed vector, loss and gradients, over all processe
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -134,7 +135,9 @@ class Workers(Replicas):
             raise
         except tf.errors.OpError as error:
             self.lost = True
-            raise LostError("another worker has ended or does not answer, so this one ends, too") from error
+            found = re.search(r"unhealthy.*?/task:(\d+)", str(error), re.DOTALL)
+            who = self.cluster.named(int(found[1])) if found else "another worker"
+            raise LostError(f"{who} has ended or does not answer, so this one ends, too") from error
 
     def begin(self, variables):
         """Give all others the values of the chief's variables; see `Replicas.begin`."""

@@ -54,10 +54,13 @@ class TuneSettings:
     )
     final: bool = setting(True, "train the winner fully and save it; --no-final only writes its configuration")
     quiet: bool = setting(False, "print the ranking and nothing else")
-    chief: bool = setting(
-        False, "choose the trials for workers in other processes or on other machines, and train none",
-        group="in parallel",
+    workers: int | None = setting(
+        None, "train so many trials at a time, each in a process of its own on this machine; one that dies is started "
+        "again", group="in parallel", within=between(1, 256),
     )  # fmt: skip
+    chief: bool = setting(
+        False, "choose the trials for workers in other processes or on other machines, and train none"
+    )
     worker: str | None = setting(
         None, "train the trials that a chief chooses; each worker needs its own ID and the chief's other flags",
         metavar="ID",
@@ -73,6 +76,8 @@ class TuneSettings:
         check_ranges(self)
         if self.chief and self.worker:
             raise BadInputError(f"a process is --chief or --worker ID; received both (--worker {self.worker})")
+        if self.workers and (self.chief or self.worker):
+            raise BadInputError("--workers starts a chief and its workers; received --chief or --worker, too")
 
 
 def seconds(duration: str) -> float:

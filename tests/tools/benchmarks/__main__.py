@@ -23,6 +23,7 @@ from tests.tools.benchmarks import (
     report,
     scale,
     serve,
+    workers,
 )
 from tests.tools.benchmarks.prose_task import ProseTask
 from tests.tools.benchmarks.task import NamesTask
@@ -36,6 +37,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], report.Section]] = {
     "command": lambda asked: command.measure(asked.quick, asked.rounds),
     "memory": lambda asked: memory.measure(asked.quick, asked.rounds),
     "jobs": lambda asked: jobs.measure(asked.quick),
+    "workers": lambda asked: workers.measure(asked.quick, asked.rounds),
     "growth": lambda asked: growth.measure(asked.quick, asked.rounds, asked.chart),
     "serve": lambda asked: serve.measure(asked.quick, asked.rounds),
     "scale": lambda asked: scale.measure(asked.quick, asked.chart),
