@@ -20,15 +20,26 @@ def draw(rows: list[Row], path: Path, quick: bool) -> None:
     """
     figure = Figure(figsize=(10, 3.4), dpi=140, layout="constrained")
     sizes = [row.size for row in rows]
-    panels = (
+    panels = figure.subplots(1, 3)
+    measured = (
         ("prepared, MB/s", [row.prepared for row in rows], LATIN_PACE, "at least"),
         ("memory above the Sonnets, MB", [row.above for row in rows], ABOVE, "at most"),
         ("a step, longer than on the Sonnets, %", [row.slower for row in rows], SLOWER, "at most"),
     )
-    for panel, (title, values, goal, bound) in zip(figure.subplots(1, 3), panels, strict=True):
+    for panel, (title, values, goal, bound) in zip(panels, measured, strict=True):
         panel.axhline(goal, color=GREY, linewidth=1)
         panel.annotate(f"goal: {bound} {goal}", (sizes[0], goal), xytext=(0, 3), textcoords="offset points", color=GREY)
-        panel.plot(sizes, values, "o-", color=COLOURS["learn"], markersize=5, linewidth=1)
+        if panel is panels[0]:
+            values = [*values, *(row.alone for row in rows)]
+            panel.plot(sizes, values[len(sizes) :], "o--", color=COLOURS["learn"], markersize=5, linewidth=1)
+            panel.annotate(
+                "by the processor's time",
+                (sizes[-1], values[-1]),
+                ha="right",
+                xytext=(0, 6),
+                textcoords="offset points",
+            )
+        panel.plot(sizes, values[: len(sizes)], "o-", color=COLOURS["learn"], markersize=5, linewidth=1)
         panel.set_xscale("log")
         panel.set_xticks(sizes, [f"{size:,}" for size in sizes])
         panel.xaxis.set_minor_formatter(NullFormatter())
