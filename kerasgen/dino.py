@@ -228,7 +228,9 @@ def bits_per_char(names: list[str], generator) -> list[float]:
 
 def print_names(rows: list[output.Row], settings: NamesSettings, file: TextIO) -> None:
     """Print names: in a table that marks each as known or new, or one a line."""
-    names = [console.shown(row["name"], file) for row in rows]
+    names = [row["name"] for row in rows]
+    if file.isatty():
+        names = [console.shown(name, file) for name in names]
     if not listed(settings):
         file.writelines(f"{name}\n" for name in names)
         return

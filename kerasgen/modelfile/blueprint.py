@@ -16,12 +16,12 @@ from kerasgen.text.casing import Casing
 from kerasgen.text.vocab import CharVocab
 
 UPGRADED = "upgraded_from"  # on a card: the SHA-256 of the file of format 1 that it was
-ONE_HOT = "layers/embedding/vars/0"  # of a model of prose: the letters' vectors, which are not learned
+VECTORS = "layers/embedding/vars/0"  # of the characters of a model of prose
 _LARGEST_COUNT = 2**24  # of units, characters or rows; the file must have as many weights, too
 _CLASSES = {
     "builtins": {"function"},
     "keras": {"Sequential", "DTypePolicy"},
-    "keras.initializers": {"GlorotUniform", "Identity", "Orthogonal", "Zeros"},
+    "keras.initializers": {"GlorotUniform", "Identity", "Orthogonal", "RandomNormal", "Zeros"},
     "keras.layers": {"Dense", "Dropout", "Embedding", "InputLayer", "LSTM"},
     "keras.losses": {"SparseCategoricalCrossentropy"},
     "keras.optimizers": {"Adam", "AdamW", "SGD"},
@@ -73,7 +73,7 @@ _LSTM = {
 # The layers of a model of prose: the settings that differ from one model to the next, and those that never do.
 _LAYERS: list[tuple[str, _Rules, dict[str, Any]]] = [
     ("InputLayer", {}, {"batch_shape": [None, None], "dtype": "int32"}),
-    ("Embedding", {"input_dim": _is_count, "output_dim": _is_count}, {"trainable": False}),
+    ("Embedding", {"input_dim": _is_count, "output_dim": _is_count, "trainable": _is_switch}, {}),
     ("LSTM", {"units": _is_count}, _LSTM),
     ("Dropout", {"rate": _is_share, "seed": _is_seed}, {"trainable": True}),
     ("LSTM", {"units": _is_count}, _LSTM),
@@ -110,17 +110,22 @@ class Blueprint:
         if self.kind == "names":
             carried = {"vars/0": (self.arguments["batch_size"], units)} if self.arguments["carry_state"] else {}
             return carried | _cell("layers/simple_rnn", vocab_size, units, units) | out
-        one_hot = {ONE_HOT: (vocab_size, vocab_size)}
+        inputs = self.arguments.get("embedding") or vocab_size
         first, second = (
-            _cell("layers/lstm", vocab_size, units, 4 * units),
+            _cell("layers/lstm", inputs, units, 4 * units),
             _cell("layers/lstm_1", units, units, 4 * units),
         )
-        return one_hot | first | second | out
+        return {VECTORS: (vocab_size, inputs)} | first | second | out
+
+    @property
+    def one_hot(self) -> str | None:
+        """The path of the characters' vectors where they are one-hot, and not learned."""
+        return VECTORS if self.kind == "prose" and not self.arguments.get("embedding") else None
 
     @property
     def parameters(self) -> int:
         """The number of weights that are learned."""
-        fixed = (ONE_HOT, "vars/0")
+        fixed = (self.one_hot, "vars/0")
         return sum(math.prod(shape) for path, shape in self.shapes.items() if path not in fixed)
 
 
@@ -173,17 +178,20 @@ def _stacked_lstm(config: dict[str, Any]) -> dict[str, Any]:
     layers = config["layers"]
     if [layer["class_name"] for layer in layers] != [name for name, _, _ in _LAYERS]:
         raise Refused("is no stack of the layers that kerasgen writes")
-    _, one_hot, first, dropout, second, last_dropout, out = (
+    _, vectors, first, dropout, second, last_dropout, out = (
         _checked(name, layer["config"], free, fixed) for layer, (name, free, fixed) in zip(layers, _LAYERS, strict=True)
     )
-    vocab_sizes, units = {*one_hot.values(), *out.values()}, {*first.values(), *second.values()}
+    learned, size = vectors["trainable"], vectors["output_dim"]
+    vocab_sizes, units = {vectors["input_dim"], out["units"]}, {*first.values(), *second.values()}
+    if not learned:
+        vocab_sizes.add(size)
     rates, dtypes = {dropout["rate"], last_dropout["rate"]}, {_dtype(layer["config"]) for layer in layers[1:]}
     if any(len(values) > 1 for values in (vocab_sizes, units, rates, dtypes)):
         raise Refused("has layers that do not belong together")
     seed = max(0, dropout["seed"] - 1)  # `stacked_lstm` counts the seeds of its layers from its own
     return {
         "vocab_size": vocab_sizes.pop(), "units": units.pop(), "dropout": rates.pop(), "dtype": dtypes.pop(),
-        "seed": seed,
+        "seed": seed, **({"embedding": size} if learned else {}),
     }  # fmt: skip
 
 

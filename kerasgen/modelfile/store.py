@@ -26,7 +26,7 @@ from kerasgen.base.files import ours, sha256, whole
 from kerasgen.base.version import __version__
 from kerasgen.metrics.novelty import KnownTexts
 from kerasgen.modelfile import archive, hdf5, tensors
-from kerasgen.modelfile.blueprint import ONE_HOT, UPGRADED, Blueprint, blueprint, check_content
+from kerasgen.modelfile.blueprint import UPGRADED, Blueprint, blueprint, check_content
 from kerasgen.text.vocab import CharVocab
 
 FORMAT = 2
@@ -115,9 +115,9 @@ def write(path: Path, content: dict[str, Any], weights: Sequence[Any], state: Se
     import numpy as np
 
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as members:
-        shapes = blueprint(archive.parse(archive.read(members, archive.CONFIG))).shapes
-        arrays = dict(zip(shapes, weights, strict=True))
-        one_hot = arrays.pop(ONE_HOT, None)
+        plan = blueprint(archive.parse(archive.read(members, archive.CONFIG)))
+        arrays = dict(zip(plan.shapes, weights, strict=True))
+        one_hot = arrays.pop(plan.one_hot or "", None)
         if one_hot is not None and (np.count_nonzero(one_hot) != len(one_hot) or (np.diagonal(one_hot) != 1).any()):
             raise archive.Refused("has other vectors for its letters than one-hot ones")
         arrays |= {f"optimizer/vars/{number}": array for number, array in enumerate(state)}
@@ -250,7 +250,9 @@ def _arrays(contents: Contents) -> tuple[list, list]:
     size = contents.sizes[archive.WEIGHTS]
     if total > size:  # with one-hot vectors, which are in HDF5 only, as they are known
         raise archive.Refused(f"has {size} bytes of {archive.WEIGHTS} for {total} bytes of weights")
-    one_hot = {name: np.eye(shape[0], dtype=dtype) for name, shape in shapes.items() if name == ONE_HOT}
+    one_hot = {
+        name: np.eye(shape[0], dtype=dtype) for name, shape in shapes.items() if name == contents.blueprint.one_hot
+    }
     weights, state = tensors.arrays(data, {name: shapes[name] for name in shapes if name not in one_hot}, dtype)
     return [*one_hot.values(), *weights], state
 

@@ -152,23 +152,29 @@ def _weight_gradients(ids, biases, kept, all_dz):
     return *d_biases, *(tf.matmul(x, dz, transpose_a=True) for x, dz in zip(flat_inputs, all_dz, strict=True))
 
 
-def lstm_step(ids, layers, states):
+def lstm_step(ids, layers, states, vectors=None):
     """Do one step: `lstm_stack` for one character, without a loop.
 
     Args:
         ids: int32 ``(batch,)``; -1 is the zero input.
         layers: as for `lstm_stack`.
         states: as for `lstm_stack`.
+        vectors: of the characters, ``(vocab, inputs)``; None for one-hot ones.
 
     Returns:
         The last layer's h, ``(batch, units)``, and for each layer its new h and c.
     """
-    biases, matrices = map(_halved, _side_by_side(layers))
-    ids = tf.where(ids < 0, biases[0].shape[0] - 1, ids)
-    x, new = None, []
+    if vectors is None:
+        biases, matrices = map(_halved, _side_by_side(layers))
+        ids, x = tf.where(ids < 0, biases[0].shape[0] - 1, ids), None
+    else:
+        biases = _halved([bias for _, _, bias in layers])
+        matrices = _halved([tf.concat([kernel, recurrent], axis=0) for kernel, recurrent, _ in layers])
+        x = tf.where(ids[:, None] < 0, tf.zeros((), vectors.dtype), tf.gather(vectors, tf.maximum(ids, 0)))
+    new = []
     for n, (h, c) in enumerate(states):
-        from_below = tf.gather(biases[0], ids) if n == 0 else biases[n]
-        _, x, c = _cell(from_below + tf.matmul(h if n == 0 else tf.concat([x, h], axis=-1), matrices[n]), c)
+        from_below = tf.gather(biases[0], ids) if x is None else biases[n]
+        _, x, c = _cell(from_below + tf.matmul(h if x is None else tf.concat([x, h], axis=-1), matrices[n]), c)
         new.append((x, c))
     return x, tuple(new)
 

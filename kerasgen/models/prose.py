@@ -11,14 +11,18 @@ DEPTH = 2  # LSTM layers
 _ROWS = 8  # of a shard, at the least, on machines of many cores
 
 
-def stacked_lstm(vocab_size, units=128, *, dropout=0.5, dtype="float32", seed=0, drawn=True, name="shakespeare"):
+def stacked_lstm(
+    vocab_size, units=128, *, embedding=None, dropout=0.5, dtype="float32", seed=0, drawn=True, name="shakespeare"
+):
     """Make the Keras model: two stacked LSTM layers, ids in, logits out.
 
     The first layer looks letters up in an identity matrix that is not trained: one-hot vectors, without any in memory.
+    Of many characters that would be a large one: there the vectors are shorter, and learned.
 
     Args:
         vocab_size: the number of characters.
         units: the size of each layer's state.
+        embedding: the size of each character's learned vector; None for one-hot vectors.
         dropout: the share of each layer's output that is dropped while training.
         dtype: the precision, as for any Keras layer.
         seed: the seed of the initial weights.
@@ -26,10 +30,14 @@ def stacked_lstm(vocab_size, units=128, *, dropout=0.5, dtype="float32", seed=0,
         name: as for any Keras model.
     """
     init = keras.initializers
-    one_hot = keras.layers.Embedding(
-        vocab_size, vocab_size, embeddings_initializer=init.Identity(), trainable=False, dtype=dtype, name="one_hot"
-    )
-    layers: list = [keras.Input((None,), dtype="int32", name="ids"), one_hot]
+    if embedding:  # as long as one-hot vectors, on average
+        vectors = init.RandomNormal(stddev=embedding**-0.5, seed=seed) if drawn else "zeros"
+        looked_up = keras.layers.Embedding(vocab_size, embedding, vectors, dtype=dtype, name="embedding")
+    else:
+        looked_up = keras.layers.Embedding(
+            vocab_size, vocab_size, embeddings_initializer=init.Identity(), trainable=False, dtype=dtype, name="one_hot"
+        )
+    layers: list = [keras.Input((None,), dtype="int32", name="ids"), looked_up]
     for number in range(1, DEPTH + 1):
         lstm = keras.layers.LSTM(
             units,
@@ -81,14 +89,14 @@ class ProseLSTM:
 
     def step(self, ids, state):
         """Read one character of each text; see `CharModel.step`."""
-        layers, head = self._layers(self._weights())
-        top, state = lstm_step(ids, layers, state)
+        vectors, layers, head = self._layers(self._weights())
+        top, state = lstm_step(ids, layers, state, vectors)
         return _dense(top, head), state
 
     def logits(self, ids, state):
         """Read many characters of each text; see `CharModel.logits`."""
-        layers, head = self._layers(self._weights())
-        top, state = lstm_stack(tf.transpose(ids), layers, state)
+        vectors, layers, head = self._layers(self._weights())
+        top, state = lstm_stack(tf.transpose(ids), _folded(vectors, layers), state)
         return tf.transpose(_dense(top, head), (1, 0, 2)), state
 
     def hidden(self, state):
@@ -104,9 +112,9 @@ class ProseLSTM:
         """Compute a training batch's loss (mean nats a target) and gradients; see `CharModel.loss_and_gradients`."""
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            layers, head = self._layers(weights)
+            vectors, layers, head = self._layers(weights)
             masks = self._mask(layers, rows[:, :-1], step, shard, shards)
-            top, state = self._training_pass(rows[:, :-1], layers, state, masks[:-1])
+            top, state = self._training_pass(rows[:, :-1], vectors, layers, state, masks[:-1])
             top = top if masks[-1] is None else top * masks[-1]
             logits = _dense(top[-1:] if self.target == "next" else top, head)
             targets = tf.transpose(rows[:, -1:] if self.target == "next" else rows[:, 1:])
@@ -118,9 +126,10 @@ class ProseLSTM:
         return [v.value for v in self._model.trainable_variables]
 
     def _layers(self, weights):
-        """Return kernel, recurrent kernel and bias of each LSTM; then kernel and bias of the output."""
+        """Return the characters' vectors, None for one-hot; kernels and bias of each LSTM; then those of the output."""
         *flat, kernel, bias = (tf.cast(w, self.compute_dtype) for w in weights)
-        return [flat[3 * n : 3 * n + 3] for n in range(DEPTH)], (kernel, bias)
+        vectors = flat.pop(0) if len(flat) > 3 * DEPTH else None
+        return vectors, [flat[3 * n : 3 * n + 3] for n in range(DEPTH)], (kernel, bias)
 
     def _mask(self, layers, ids, step, shard, shards):
         """Mask the recurrent kernels of `layers`; return the mask of each layer's output, None without dropout."""
@@ -135,15 +144,24 @@ class ProseLSTM:
             masks.append(dropout_mask(places, rate, (self.seed, 2 * n + 1), step, dtype) if rate else None)
         return masks
 
-    def _training_pass(self, ids, layers, state, masks):
+    def _training_pass(self, ids, vectors, layers, state, masks):
         """Return the last layer's h ``(time, batch, units)`` and the last state; Keras' layers begin with zeros."""
         if self.fused:
-            return lstm_stack(tf.transpose(ids), layers, state, masks=masks)
-        x = tf.one_hot(ids, self.vocab_size, dtype=self.compute_dtype)  # (batch, time, vocab)
+            return lstm_stack(tf.transpose(ids), _folded(vectors, layers), state, masks=masks)
+        one_hot = vectors is None
+        x = tf.one_hot(ids, self.vocab_size, dtype=self.compute_dtype) if one_hot else tf.gather(vectors, ids)
         for lstm, weights, below in zip(self.lstms, layers, [None, *masks], strict=True):
             x = x if below is None else x * tf.transpose(below, (1, 0, 2))
             x, _ = lstm.stateless_call(weights, [v.value for v in lstm.non_trainable_variables], x)
         return tf.transpose(x, (1, 0, 2)), state
+
+
+def _folded(vectors, layers):
+    """Return the layers as those of one-hot characters: a row of the first kernel is what a character's vector adds."""
+    if vectors is None:
+        return layers
+    (kernel, *others), *upper = layers
+    return [[tf.matmul(vectors, kernel), *others], *upper]
 
 
 def _dense(x, head):

@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasgen.base import console
 from kerasgen.modelfile import store
-from kerasgen.modelfile.blueprint import ONE_HOT
+from kerasgen.modelfile.blueprint import VECTORS
 from kerasgen.tasks.prose import OPENING
 from kerasgen.tasks.registry import KINDS
 from kerasgen.text.casing import Casing
@@ -18,6 +18,7 @@ from kerasgen.text.twins import twin
 from kerasgen.text.vocab import CharVocab
 
 DEFAULTS = ("temperature", "num_samples", "length", "min_length", "max_length")  # of the commands, where no flag is
+_KERNEL = "layers/lstm/cell/vars/0"
 _CELL = "/cell/vars/1"  # of a layer, its recurrent kernel
 _TYPED = (range(0x3100), range(0xFB00, 0xFB07), range(0xFF00, 0xFFF0))  # what people type that has a twin
 
@@ -66,8 +67,11 @@ def weights(contents: store.Contents) -> bytes:
         BadInputError: they are damaged.
     """
     arrays, _ = store.arrays(contents, quiet=True)
-    named = zip(contents.blueprint.shapes, arrays, strict=True)
-    return b"".join(array.tobytes() for path, array in named if path != ONE_HOT and path.startswith("layers/"))
+    named = {p: array for p, array in zip(contents.blueprint.shapes, arrays, strict=True) if p.startswith("layers/")}
+    vectors = named.pop(VECTORS, None)
+    if vectors is not None and not contents.blueprint.one_hot:  # as a kernel of one-hot characters
+        named[_KERNEL] = vectors @ named[_KERNEL]
+    return b"".join(array.tobytes() for array in named.values())
 
 
 def approximation(contents: store.Contents) -> str:

@@ -13,8 +13,6 @@ LARGEST_FILE = 2**31 - 2**24  # bytes; an archive beyond has a second directory,
 COPIES = 2  # in a model file, of the weights that are trained: kerasgen reads one, plain Keras the other
 FRAMEWORK = 400e6  # bytes; Python with TensorFlow takes 640
 _TEXT = 50  # bytes of a string in Python, whatever is in it
-CHARACTERS = "the number of different characters"
-_FIXED = ("layers/embedding/vars/0", "vars/0")  # the one-hot rows of prose, the carried state of names
 _WIDTHS = {"float64": 8, "mixed_bfloat16": 2, "mixed_float16": 2}  # bytes of what is computed with; else 4
 
 
@@ -45,16 +43,17 @@ class Sizes:
     @property
     def variables(self) -> tuple[int, int]:
         """The bytes of the weights that are trained, and of those that are not."""
-        shapes = Blueprint(self.kind, self.arguments, None).shapes
+        plan = Blueprint(self.kind, self.arguments, None)
+        shapes = plan.shapes
         width = 8 if self.arguments["dtype"] == "float64" else 4
-        fixed = sum(prod(shape) for path, shape in shapes.items() if path in _FIXED)
+        fixed = sum(prod(shape) for path, shape in shapes.items() if path in (plan.one_hot, "vars/0"))
         return width * (sum(map(prod, shapes.values())) - fixed), width * fixed
 
     @property
-    def file(self) -> dict[str, int]:
-        """The bytes of the model's file, by what to lower."""
+    def file(self) -> int:
+        """The bytes of the model's file."""
         trained, fixed = self.variables
-        return {"--units": COPIES * trained * (1 + self.saved_slots), CHARACTERS: fixed}
+        return COPIES * trained * (1 + self.saved_slots) + fixed
 
     @property
     def memory(self) -> dict[str, int]:
@@ -65,8 +64,7 @@ class Sizes:
         states = rows * time * units * width * self.activations
         logits = 2 * 4 * self.predicted * self.arguments["vocab_size"]
         return {
-            "--units": self.weights * trained,
-            CHARACTERS: 2 * fixed,
+            "--units": self.weights * trained + 2 * fixed,
             self.lower: states + logits + 2 * 4 * chunk * rows * (time + 1),
         }
 
@@ -81,11 +79,11 @@ def check(sizes: Sizes, saved: bool = True) -> None:
     Raises:
         BadInputError: it needs more than there can be; the message says what to lower.
     """
-    of_file, needed = sizes.file, sizes.memory
-    if saved and sum(of_file.values()) > LARGEST_FILE:
+    needed = sizes.memory
+    if saved and sizes.file > LARGEST_FILE:
         raise BadInputError(
             f"a model's file must have at most {_gb(LARGEST_FILE)}; one of {sizes.arguments['units']:,} units and "
-            f"{sizes.arguments['vocab_size']:,} characters has {_gb(sum(of_file.values()))}; lower {_largest(of_file)}"
+            f"{sizes.arguments['vocab_size']:,} characters has {_gb(sizes.file)}; lower --units"
         )
     total, (most, who) = FRAMEWORK + sum(needed.values()), memory.most()
     if total > most:

@@ -25,6 +25,8 @@ STEP = 1e8  # such operations take as long as all else of a step
 REPORTS = 40  # where passes are short
 PIECES = 8  # of a long part that is scored: side by side, more would take memory
 MORE_PIECES = 64  # of a long training part in which n-grams are counted
+MANY = 1000  # characters; of more of them, learned vectors are smaller than one-hot ones
+EMBEDDING = 256  # the size of these, at the most
 START = "\n"  # stands before a text of prose: a line begins
 
 
@@ -89,7 +91,10 @@ class ProseTask(Task):
     def sizes(self) -> Sizes:
         """What the memory follows from; measured: 10 times the weights, and 20 to 28 times the states of a layer."""
         settings = self.settings
-        arguments = {"vocab_size": len(self.vocab), "units": settings.units, "dtype": settings.dtype}
+        arguments = {
+            "vocab_size": len(self.vocab), "units": settings.units, "dtype": settings.dtype,
+            "embedding": self.embedding,
+        }  # fmt: skip
         return Sizes(
             self.kind,
             arguments,
@@ -116,6 +121,11 @@ class ProseTask(Task):
         ends = {a_pass, *(round(every * number) for number in range(1, math.ceil(self.steps / every)))}
         return [first + end for end in sorted(ends | {self.steps}) if end <= self.steps]
 
+    @property
+    def embedding(self) -> int | None:
+        """The size of the characters' learned vectors in a new model; None for one-hot vectors."""
+        return min(self.settings.units, EMBEDDING) if len(self.vocab) > MANY else None
+
     def build(self):
         """Make a new stacked LSTM, compiled with AdamW."""
         from kerasgen.models.backend import keras
@@ -123,8 +133,9 @@ class ProseTask(Task):
 
         settings = self.settings
         model = stacked_lstm(
-            len(self.vocab), settings.units, dropout=settings.dropout, dtype=settings.dtype, seed=settings.seed
-        )
+            len(self.vocab), settings.units, embedding=self.embedding, dropout=settings.dropout, dtype=settings.dtype,
+            seed=settings.seed,
+        )  # fmt: skip
         rate: Any = settings.learning_rate
         if settings.schedule == "cosine":
             warmup = self.steps // 20

@@ -87,6 +87,8 @@ class Casing:
         """
         if self.shown != "capitals":
             return text
+        if not (self.after or before or "\n" in text):
+            return _titled(text[:1]) + text[1:]
         return _beginnings(self.after).sub(_capital, before + text)[len(before) :]
 
     def show_pieces(self, pieces: Iterable[str], before: str) -> Iterator[str]:
@@ -97,7 +99,10 @@ class Casing:
 
     def printed(self, text: str) -> str:
         """Return a shown text as a command prints it."""
-        return Casing("lower", "capitals").show(text) if self.shown == "notebook" else text
+        return _PRINTED.show(text) if self.shown == "notebook" else text
+
+
+_PRINTED = Casing("lower", "capitals")
 
 
 def of_names(case: Case, names: Collection[str], known: bool = False) -> Casing:
@@ -139,5 +144,9 @@ def _beginnings(after: str) -> re.Pattern[str]:
 
 
 def _capital(found: re.Match[str]) -> str:
-    title = found[0].title()  # of ǆ it is ǅ
-    return title if title.lower() == found[0] else found[0]  # not Ss for ß, nor the I of i for ı
+    return _titled(found[0])
+
+
+def _titled(char: str) -> str:
+    title = char.title()  # of ǆ it is ǅ
+    return title if title.lower() == char else char  # not Ss for ß, nor the I of i for ı

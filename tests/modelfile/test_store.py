@@ -245,6 +245,7 @@ MODELS = {
     "names": lambda: NameRNN(len(VOCAB), 6, recurrent_dropout=0.1, recurrent_l2=0.5, seed=2**32 - 1),
     "names with a state": lambda: NameRNN(len(VOCAB), 6, carry_state=True, batch_size=3, dtype="mixed_bfloat16"),
     "prose": lambda: stacked_lstm(len(VOCAB), 5, dropout=0.0, seed=4),
+    "embedded prose": lambda: stacked_lstm(len(VOCAB), 5, embedding=3, dropout=0.0, seed=4),
     "double prose": lambda: stacked_lstm(len(VOCAB), 5, dropout=0.3, dtype="float64"),
 }
 decay = keras.optimizers.schedules.PolynomialDecay(0.1, 7, end_learning_rate=0.0)

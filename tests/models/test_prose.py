@@ -199,7 +199,7 @@ def test_the_outputs_of_a_state_are_those_of_each_layer():
     ("batch", "cores", "shards"), [(128, 2, 2), (4, 2, 2), (5, 2, 1), (16, 64, 2), (128, 64, 16), (1, 1, 1)]
 )
 def test_a_batch_is_cut_for_the_cores_that_there_are(batch, cores, shards, monkeypatch):
-    monkeypatch.setattr("kerasgen.models.prose.cores", lambda: cores)
+    monkeypatch.setattr("kerasgen.models.prose.machine.cores", lambda: cores)
     model = model_of()
     assert ProseLSTM(model).shards(batch) == shards
     assert ProseLSTM(model, fused=False).shards(batch) == 1
@@ -320,3 +320,40 @@ def test_a_tiny_text_is_learned_by_heart():
     training.fit(passes, batches, epoch_ends=[600], chunk=100)
     (nats,) = Scorer(passes, "/CPU:0").nats([text[1:]], before=text[0])
     assert len(nats) == 59 and nats.mean() < 0.1 * np.log(2)
+
+
+MANY, SHORT = 40, 3  # characters, and the size of their vectors
+
+
+def embedded(dtype="float64", dropout=0.3):
+    return stacked_lstm(MANY, UNITS, embedding=SHORT, dropout=dropout, dtype=dtype, seed=2)
+
+
+def test_learned_vectors_give_what_keras_gives():
+    model = embedded()
+    assert [v.shape for v in model.trainable_variables][:2] == [(MANY, SHORT), (SHORT, 4 * UNITS)]
+    assert len(model.weights) == len(model.trainable_variables)
+    ours, ids = ProseLSTM(model), np.random.RandomState(0).randint(0, MANY, (4, TIME)).astype(np.int32)
+    expected = model(ids).numpy()
+    found, state = ours.logits(tf.constant(ids), ours.initial_state(4))
+    assert relative([found], [expected]) < 1e-14
+    stepped = ours.initial_state(4)
+    for time in range(TIME):
+        logits, stepped = ours.step(tf.constant(ids[:, time]), stepped)
+        assert relative([logits], [expected[:, time]]) < 1e-13
+    assert relative(tf.nest.flatten(stepped), tf.nest.flatten(state)) < 1e-13
+    nothing, zeros = tf.constant([[-1]]), ours.initial_state(1)
+    assert relative(ours.step(nothing[:, 0], zeros)[:1], ours.logits(nothing, zeros)[0]) < 1e-13
+
+
+@pytest.mark.parametrize("target", ["every", "next"])
+def test_learned_vectors_have_the_gradients_of_keras_layers(target):
+    model, rows = embedded(), tf.constant(np.random.RandomState(1).randint(0, MANY, (4, TIME + 1)).astype(np.int32))
+    found = [
+        ProseLSTM(model, target=target, recurrent_dropout=0.2, fused=fused).loss_and_gradients(
+            values(model), rows, ProseLSTM(model).initial_state(4), tf.constant(3)
+        )
+        for fused in (True, False)
+    ]
+    assert relative([found[0][0]], [found[1][0]]) < 1e-13
+    assert relative(*([tf.convert_to_tensor(gradient) for gradient in one[1]] for one in found)) < 1e-12
