@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from kerasgen.base.errors import DivergedError
+from kerasgen.base.errors import DivergedError, LostError
 from kerasgen.models.backend import tf
 from kerasgen.models.contract import CharModel
 from kerasgen.training.replicas import Replicas
@@ -66,11 +66,14 @@ class Program:
         first = int(self.optimizer.iterations)
         written = [*self._variables, *self._carried, *(v.value for v in self.optimizer.variables)]
         before = [tf.identity(v) for v in written]
-        with self._replicas.alive():
-            losses = self._whole(tf.constant(padded), tf.constant(count)).numpy()[:count].astype(float)
+        try:
+            with self._replicas.alive():
+                losses = self._whole(tf.constant(padded), tf.constant(count)).numpy()[:count].astype(float)
+        except LostError:  # the number of steps may be written already, as it does not wait for the loop
+            _assign(written, before)
+            raise
         if not np.isfinite(losses).all():
-            for variable, value in zip(written, before, strict=True):
-                variable.assign(value)
+            _assign(written, before)
             bad = int(np.flatnonzero(~np.isfinite(losses))[0])
             raise DivergedError(
                 f"the loss became {losses[bad]} at step {first + bad}; try a lower --learning-rate or stronger clipping"
@@ -121,3 +124,8 @@ class Program:
     def _shard(self, weights, rows, step, shard):
         state = self.model.initial_state(rows.shape[0])
         return self.model.loss_and_gradients(weights, rows, state, step, shard, self._shards)[:2]
+
+
+def _assign(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

@@ -21,7 +21,7 @@ TINY = (
     "--quiet", "--length", "1", "--dtype", "float64",
 )  # fmt: skip
 SHORT = (*TINY, "--scratch-epochs", "40", "--learning-rate", "0.03", "--patience", "3")  # ends before its last pass
-LONG = (*TINY, "--scratch-epochs", "150", "--patience", "1000")
+LONG = (*TINY, "--scratch-epochs", "120", "--learning-rate", "0.0005", "--patience", "1000")
 MODEL, RUNS = "saved_models/my-mini.keras", "saved_models/runs"
 
 

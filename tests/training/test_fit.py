@@ -1,11 +1,12 @@
 """`training.fit`: Keras' own callbacks, chunks that don't show, and training that resumes anywhere."""
 
+import contextlib
 import csv
 
 import numpy as np
 import pytest
 
-from kerasgen.base.errors import BadInputError, FailedError
+from kerasgen.base.errors import BadInputError, FailedError, LostError
 from kerasgen.models.backend import keras, tf
 from kerasgen.tasks.names import NamesTask
 from kerasgen.tasks.settings import NamesSettings
@@ -14,6 +15,7 @@ from kerasgen.text.names import NameBatches, NameRows
 from kerasgen.text.vocab import CharVocab
 from kerasgen.training import fit as training
 from kerasgen.training.progress import Progress
+from kerasgen.training.replicas import Replicas
 
 NAMES = ["ada", "bea", "cleo", "dora", "eve", "fay", "gus", "hal", "ida", "jo", "kit"]
 VOCAB = CharVocab.from_text("".join(NAMES) + "\n")
@@ -218,3 +220,21 @@ def test_slow_steps_are_made_in_smaller_chunks_and_it_does_not_show(monkeypatch)
     training.fit(slow, batches_of(), epoch_ends=[30], chunk=8, callbacks=[keep])
     assert ends == [7, *range(15, 30)]
     assert_same(fast, slow)
+
+
+def test_a_chunk_in_which_a_worker_is_lost_leaves_what_was_before_it():
+    class Lost(Replicas):
+        """Loses a worker at the worst moment: everything is written already."""
+
+        @contextlib.contextmanager
+        def alive(self):
+            yield
+            raise LostError("worker 1 has ended")
+
+    model = model_of(momentum=0.9)
+    training.fit(model, batches_of(), epoch_ends=[3])
+    before = everything(model)
+    with pytest.raises(LostError):
+        training.fit(model, batches_of(), epoch_ends=[3, 10], replicas=Lost())
+    for found, expected in zip(everything(model), before, strict=True):
+        np.testing.assert_array_equal(found, expected)
