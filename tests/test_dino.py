@@ -109,11 +109,11 @@ def test_a_model_by_its_path_generates_what_was_asked_for(trained, genera, tmp_p
 
 def test_where_there_are_fewer_names_than_asked_for_all_of_them_come_and_the_exit_code_says_so(tmp_path):
     flags = ("--sample-only", "--max-length", 3, "--temperature", 0.2, "--unique")
-    done = call(tmp_path, "dino", "--num-samples", 5000, *flags, code=3)
+    done = call(tmp_path, "dino", "--num-samples", 1000, *flags, code=3)
     names = re.findall(r"^(\S+) +(?:new|known)$", done.stdout, re.M)
     assert len(set(names)) == len(names) > 10
     assert call(tmp_path, "dino", "--num-samples", len(names), *flags, "--quiet").stdout.splitlines() == names
-    said = f"the model gives only {len(names)} of the 5,000 texts asked for; raise --temperature or ask for fewer"
+    said = f"the model gives only {len(names)} of the 1,000 texts asked for; raise --temperature or ask for fewer"
     assert done.stderr.splitlines()[1:] == [f"kerasgen: error: {said}"]
 
 
