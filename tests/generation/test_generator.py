@@ -286,7 +286,7 @@ def test_of_very_many_characters_fewer_rows_are_computed_at_once_and_the_texts_a
     monkeypatch.setattr(loop.Loop, "_loop", noting)
     texts = generator.__wrapped__().generate(40, seed=3, max_length=9)
     assert {*shares} == {64}
-    monkeypatch.setattr(loop, "_CELLS", 8 * len(LOGITS))
+    monkeypatch.setattr(loop, "CELLS", 8 * len(LOGITS))
     shares.clear()
     assert generator.__wrapped__().generate(40, seed=3, max_length=9) == texts
     assert {*shares} == {8}

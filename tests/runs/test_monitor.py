@@ -210,8 +210,9 @@ def test_prose_is_shown_with_what_it_copies(tmp_path, monkeypatch):
     text = "".join(watched.generator.stream("\n\n", length=LENGTH, temperature=0.7, seed=3))
     assert text.strip("\n") in html.unescape(shown)
     assert re.search(r"novelty: \d+\.\d% of its 20-character spans .* in poem; the longest span has \d+ ", shown)
-    monkeypatch.setattr("kerasgen.metrics.novelty.LONGEST", 100)
-    assert "not measured" in task.sample(watched.generator, 0.7)
+    monkeypatch.setattr("kerasgen.tasks.prose.LONGEST_LEARNED", 100)
+    another = make_task(settings, task.corpus)
+    assert "in 100 characters from all over poem; " in another.sample(watched.generator, 0.7)
 
 
 def test_runs_have_names_that_compare_well_and_never_collide(tmp_path):
