@@ -65,9 +65,9 @@ class Generator:
     ):
         self.char_model, self.vocab, self.known, self.folding = char_model, vocab, known, folding
         self.defaults, self.length, self.card, self.device = defaults, length, card or {}, device
-        self._start = -1 if start is None else vocab.encode(start)[0]
+        self._start = vocab.end_id(start)
         self._stop = stop
-        self._loop = Loop(char_model, len(vocab), -1 if stop is None else vocab.encode(stop)[0], device)
+        self._loop = Loop(char_model, len(vocab), vocab.end_id(stop), device)
         self._rows = Rows(self._loop, vocab, stop, known, folding.casing)
         self._scorer = Scorer(char_model, device)
 

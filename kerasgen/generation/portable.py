@@ -27,7 +27,7 @@ class Portable(tf.Module):
         self._lower = generator.folding.casing.learned == "lower"
         self._vocab = vocab = generator.vocab
         ends = (generator.card.get(key) for key in ("start", "stop"))
-        self._start, self._stop = (-1 if end is None else vocab.encode(end)[0] for end in ends)
+        self._start, self._stop = map(vocab.end_id, ends)
         self._loop = Loop(self._char_model, len(vocab), self._stop, generator.device)
         self._states = self._char_model.initial_state(1)
         self.step_signature = [tf.TensorSpec([None], tf.int32, "ids")]

@@ -69,7 +69,7 @@ class Slots:
         most = min(most, max(1, CELLS // len(generator.vocab)))
         self._generator, self._vocab, self.most = generator, generator.vocab, most
         ends = (generator.card.get(key) for key in ("start", "stop"))
-        self._before, self._stop = (-1 if end is None else self._vocab.encode(end)[0] for end in ends)
+        self._before, self._stop = map(self._vocab.end_id, ends)
         self._loop = Loop(generator.char_model, len(self._vocab), self._stop, generator.device)
         self._real = np.float64 if generator.char_model.compute_dtype == "float64" else np.float32
         self._rows = [*(rows for rows in ROWS if rows < most), next(rows for rows in ROWS if rows >= most)]

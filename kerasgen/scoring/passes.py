@@ -69,7 +69,7 @@ def pieces(generator: Any, given: Given, reader: Reader) -> Iterator[Piece]:
         reader: of its model; it keeps compiled programs from one pass to the next.
     """
     vocab = generator.vocab
-    before = -1 if given.starts is None else vocab.encode(given.starts)[0]
+    before = vocab.end_id(given.starts)
     if not given.ends:
         state = reader.begin(before)
         (text,) = given.items

@@ -60,6 +60,14 @@ class CharVocab:
         except KeyError as error:
             raise self.unknown(error.args[0], text) from None
 
+    def end_id(self, char: str | None) -> int:
+        """Return the id of the character that begins or ends a text; -1, "no character", for None.
+
+        Raises:
+            BadInputError: as `encode`.
+        """
+        return -1 if char is None else self.encode(char)[0]
+
     def unknown(self, char: str, text: str) -> BadInputError:
         """Return the error of a text with an unknown character."""
         instead = twin(char, self)

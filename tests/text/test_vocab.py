@@ -94,3 +94,9 @@ def test_the_order_given_is_the_order_of_the_ids():
     vocab = CharVocab(["b", "\n", "a"])
     assert vocab.encode("ab\n") == [2, 0, 1]
     assert vocab != CharVocab(["a", "b", "\n"]) and vocab != "b\na"
+
+
+def test_what_ends_a_text_has_its_id_and_nothing_has_none():
+    assert [CharVocab("\nab").end_id(char) for char in ("\n", "b", None)] == [0, 2, -1]
+    with pytest.raises(BadInputError, match="'z'"):
+        CharVocab("\nab").end_id("z")
