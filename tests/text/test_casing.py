@@ -78,6 +78,13 @@ def test_a_text_is_shown_the_same_in_pieces_and_keeps_its_length(text, after, at
     assert casing.fold(casing.show(lower)) == lower
 
 
+@given(st.lists(st.text("aAßǆİ- \n", max_size=4) | st.text()), st.sampled_from(["", "- "]))
+@example(["", "rex", "a\nb"], "")
+def test_many_texts_are_shown_as_each_of_them(texts, after):
+    assert capitals(after).show_each(texts) == [capitals(after).show(text) for text in texts]
+    assert KEPT.show_each(texts) == texts
+
+
 def test_what_is_asked_for_beats_the_list():
     names = ["New York", "McFly"]
     assert of_names("lower", names) == of_text("lower", "Ab") == Casing("lower")
@@ -92,8 +99,9 @@ def test_a_text_of_prose_keeps_its_capitals_where_it_has_any():
 
 def test_known_names_are_learned_in_lower_case_and_printed_with_a_capital_as_in_the_notebook():
     casing = of_names("auto", ["Rex", "McFly"], known=True)
-    assert (casing.fold("McFly"), casing.show("mcfly x"), casing.printed("mcfly x")) == ("mcfly", "mcfly x", "Mcfly x")
-    assert capitals(" ").printed("New York") == "New York" and Casing("lower").printed("rex") == "rex"
+    assert casing.fold("McFly") == "mcfly" and casing.show("mcfly x") == "mcfly x"
+    assert casing.printed(["mcfly x", "rex"]) == ["Mcfly x", "Rex"]
+    assert capitals(" ").printed(["New York"]) == ["New York"] and Casing("lower").printed(["rex"]) == ["rex"]
 
 
 def test_the_bundled_list_would_come_back_exactly_as_well():
