@@ -1,10 +1,14 @@
 """A text that is too long for memory, and a list of very many names, go through the same commands; here 4 kB are."""
 
 import re
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+import kerasgen
 from kerasgen.metrics.novelty import KnownTexts
 from kerasgen.modelfile import store
 from kerasgen.tasks.names import NamesTask
@@ -14,7 +18,7 @@ from kerasgen.text import corpora, sources
 from kerasgen.text.names import LongList
 from kerasgen.text.order import Orders
 from kerasgen.text.vocab import CharVocab
-from tests.support.commands import call
+from tests.support.commands import call, environment
 from tests.support.poems import TINY, write_text
 
 
@@ -84,6 +88,45 @@ def test_one_that_is_cut_while_it_is_learned_ends_in_one_line(folder, monkeypatc
     monkeypatch.setattr(ProseTask, "__init__", cut_after)
     done = call(folder, "shakespeare", "x", "--data", "big.txt", *TINY, "--scratch-epochs", "1", code=1)
     assert re.search(r"^\S+: error: .*ids can't be read: it was cut; the same command again", done.stderr, re.M)
+
+
+KILLED = """
+import os, signal, sys
+from kerasgen import shakespeare
+from kerasgen.runs import checkpointer, checkpoints
+from kerasgen.tasks.prose import ProseTask
+from kerasgen.text import sources
+
+sources.LARGE, checkpointer.SELDOM, write = 4096, 0, checkpoints.write
+ProseTask.VALIDATED, ProseTask.SCORED, ProseTask.NGRAMS = 160, 320, 640
+
+
+def write_and_die(folder, step, *given):
+    write(folder, step, *given)
+    if step >= 60:  # in the middle of a pass, which has 104
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+checkpoints.write = write_and_die
+shakespeare.main(sys.argv[1:])
+"""
+
+
+def test_a_training_on_one_that_is_killed_goes_on_to_the_same_weights(folder):
+    flags = ("x", "--data", "big.txt", "--length", "9", *TINY, "--scratch-epochs", "2")
+    command = [sys.executable, "-c", KILLED, *flags]
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=240)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (ids,) = (folder / "cache/ids").glob("*.ids")
+    made = ids.stat().st_mtime_ns
+    resumed = call(folder, "shakespeare", *flags)
+    assert re.search(r"resuming saved_models/runs/\S+ at step 60", resumed.stderr)
+    assert ids.stat().st_mtime_ns == made, "the text was not read anew"
+    call(folder, "shakespeare", *flags, "--save-dir", "whole")
+    paths = folder / "saved_models", folder / "whole"
+    ours, theirs = (kerasgen.load(path / "my-big.keras").model.get_weights() for path in paths)
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(mine, other)
 
 
 def test_a_list_of_very_many_names_is_learned_like_a_short_one(monkeypatch):

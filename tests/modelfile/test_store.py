@@ -21,7 +21,7 @@ from kerasgen.models.names import NameRNN, nats_per_name
 from kerasgen.models.prose import stacked_lstm
 from kerasgen.text.vocab import CharVocab
 from tests.conftest import ROOT
-from tests.support import hostile
+from tests.support import hostile, poems
 
 # Keras' saving asks its own variables for an array in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -352,6 +352,25 @@ def test_no_first_weights_are_drawn_for_a_model_that_is_loaded(monkeypatch):
         monkeypatch.setattr(getattr(keras.initializers, name), "__call__", None)
     for path in (hostile.NAMES, hostile.PROSE):
         loader.keras_model(store.read(path))
+
+
+def test_one_hot_letters_of_a_large_vocabulary_stay_as_they_were_learned(tmp_path):
+    """A model of format 1; new ones of more than 1,000 characters have shorter vectors."""
+    chars, path = "\n" + "".join(map(chr, range(0x4E00, 0x4E00 + 1100))), tmp_path / "model.keras"
+    parts = hostile.members(poems.save(path, chars=chars))
+    content = json.loads(parts[hostile.CONTENT])
+    content["card"]["format"] = 1
+    parts[hostile.CONTENT] = json.dumps(content).encode()
+    del parts[hostile.TENSORS]
+    path.write_bytes(hostile.pack(parts))
+    model = kerasgen.load(path)
+    assert model.card["format"] == 1 and model.model.get_layer("one_hot").output_dim == 1101
+    (text,) = model.generate(1, seed=3, max_length=9)
+    assert len(text) == 9 and set(text) <= set(chars)
+    logits = np.asarray(model.model(np.array([[0, *model.vocab.encode(text)]], np.int32)))[0, -1].astype(float)
+    expected = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+    found = model.next_probabilities(text)
+    np.testing.assert_allclose([found[char] for char in model.vocab.chars], expected, rtol=1e-4, atol=1e-7)
 
 
 LOGITS = {
