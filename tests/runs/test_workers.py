@@ -14,13 +14,13 @@ import kerasgen
 from kerasgen.runs import checkpoints
 from kerasgen.training import cluster
 from tests.support.commands import call, environment
-from tests.support.poems import write_text
+from tests.support.poems import save, write_text
 
 TINY = (
     "--data", "mini.txt", "--from-scratch", "--units", "8", "--batch-size", "12", "--seq-len", "10", "--no-log",
     "--quiet", "--length", "1", "--dtype", "float64",
 )  # fmt: skip
-SHORT = (*TINY, "--scratch-epochs", "40", "--learning-rate", "0.03", "--patience", "3")  # ends before its last pass
+SHORT = (*TINY, "--scratch-epochs", "40", "--learning-rate", "0.03", "--patience", "1")  # ends before its last pass
 LONG = (*TINY, "--scratch-epochs", "120", "--learning-rate", "0.0005", "--patience", "1000")
 MODEL, RUNS = "saved_models/my-mini.keras", "saved_models/runs"
 
@@ -125,23 +125,20 @@ def test_two_workers_learn_what_one_process_does_bit_for_bit(tmp_path, alone):
     assert not list(tmp_path.glob("worker-1/saved_models/*"))
 
 
-def test_workers_die_and_stop_and_the_same_command_goes_on_with_another_number(tmp_path, alone):
+def test_the_chief_stops_a_worker_dies_and_the_same_command_goes_on_with_another_number(tmp_path, alone):
     with Group(tmp_path, 3, LONG) as group:
         group.trained(0)
-        group.processes[2].kill()
-        for line in group.ended(0, 1, code=1):
+        group.processes[0].send_signal(signal.SIGSTOP)
+        expected, steps = alone(LONG)  # while the others notice it
+        for line in group.ended(1, 2, code=1):
             assert "has ended or does not answer" in line and "start all" in line
     reached = step(tmp_path)
     assert reached > 0
     with Group(tmp_path, 2, LONG) as group:
         group.trained(reached)
-        group.processes[0].kill()
-        assert "has ended or does not answer" in group.ended(1, code=1)[0]
-    reached = step(tmp_path)
-    with Group(tmp_path, 2, LONG) as group:
-        group.trained(reached)
-        group.processes[1].send_signal(signal.SIGSTOP)
-        assert "has ended or does not answer" in group.ended(0, code=1)[0]
+        group.processes[1].kill()
+        (line,) = group.ended(0, code=1)
+        assert "has ended or does not answer" in line and "start all" in line
     reached = step(tmp_path)
     with Group(tmp_path, 2, LONG) as group:
         group.trained(reached)
@@ -149,11 +146,23 @@ def test_workers_die_and_stop_and_the_same_command_goes_on_with_another_number(t
         first, second = group.ended(0, 1, code=128 + signal.SIGTERM)
         assert "resume with" in first and "says: stopped at step" in second
     call(tmp_path, "shakespeare", *LONG)
-    expected, steps = alone(LONG)
     found, made = weights(tmp_path / MODEL)
     assert made == steps > reached
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+
+
+def test_workers_whose_loss_is_no_number_end_in_one_line_each_and_leave_what_was_there(tmp_path):
+    """That the weights are then those of before is a test of `fit`, through which all of them go."""
+    flags = (*SHORT, "--dtype", "float32", "--learning-rate", "1e38")
+    (tmp_path / MODEL).parent.mkdir()
+    before = save(tmp_path / MODEL).read_bytes()
+    with Group(tmp_path, 2, flags) as group:
+        chief, other = group.ended(0, 1, code=1)
+    assert chief.startswith("kerasgen: error: the loss became nan at step ") and "is not resumed" in chief
+    assert "worker 0 (the chief)" in other and f"says: {chief.removeprefix('kerasgen: error: ')}" in other
+    assert (tmp_path / MODEL).read_bytes() == before and not list(tmp_path.glob("worker-1/saved_models/*"))
+    assert "the loss became nan" in call(tmp_path, "shakespeare", *flags, code=1).stderr
 
 
 def test_two_devices_of_a_process_learn_what_one_does_bit_for_bit(tmp_path, alone):
@@ -184,6 +193,7 @@ def test_a_worker_that_never_comes_up_is_missed(tmp_path, monkeypatch, index, mi
 
 REFUSED = {
     "one device": (("--strategy", "mirrored"), "needs two devices"),
+    "no GPU": (("--strategy", "mirrored", "--gpus", "0"), "--gpus must name GPUs that TensorFlow sees, here none"),
     "no TPU": (("--strategy", "tpu"), "--device"),
     "no TF_CONFIG": (("--strategy", "multiworker"), "TF_CONFIG"),
     "no index": (("--strategy", "multiworker", "--workers", "a:1,b:2"), "--worker-index"),
