@@ -40,7 +40,7 @@ ELSEWHERE = {
     "kerasgen.playground": "tests/test_playground.py serves the page, tests/page/test_page.py plays there",
     "--part": "tests/test_batch_jobs.py joins parts of fewer",
     "kerasgen.serve": "tests/test_serve.py asks a server, also what the page shows with curl and in JavaScript",
-    "--strategy": "tests/runs/test_workers.py trains in several processes and on two devices",
+    "--strategy": "tests/runs/test_workers.py trains in several processes and on two devices, test_ray.py by Ray",
     "kerasgen.tune": "tests/test_tune.py sweeps a small space, by several processes, too",
     "--holdout": "made the tables of docs/scores.md; tests/test_shipped_poet.py scores the shipped model again",
     "configs/dino_notebook.toml": "tests/test_notebook.py runs it whole",

@@ -6,6 +6,12 @@ import threading
 from collections.abc import Callable, Iterator
 
 _HANGUP = getattr(signal, "SIGHUP", None)  # the terminal has gone; Windows has no such signal
+_told: list[int] = []
+
+
+def note(number: int) -> None:
+    """Note a signal for this process that came to another one, which it works for; see `noted`."""
+    _told.append(number)
 
 
 @contextlib.contextmanager
@@ -26,7 +32,7 @@ def noted(wanted: bool) -> Iterator[Callable[[], int]]:
         yield lambda: 0
         return
     with _handled(came.append, signal.SIGINT, signal.SIGTERM, _HANGUP):
-        yield lambda: came[0] if came else 0
+        yield lambda: (came or _told or [0])[0]
 
 
 class Interrupted(KeyboardInterrupt):

@@ -4,6 +4,7 @@ Importing this module imports no TensorFlow.
 """
 
 import contextlib
+import functools
 import glob
 import sys
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 from kerasgen.base import console, files, streams
 from kerasgen.base.errors import DivergedError, FailedError, KerasgenError, LostError, StoppedError
 from kerasgen.modelfile import store
-from kerasgen.runs import last_save, previous, signals, workers
+from kerasgen.runs import last_save, previous, ray_group, signals, workers
 from kerasgen.runs import run as runs
 from kerasgen.runs.parent import ParentScore
 from kerasgen.runs.progress_bar import progress_bar
@@ -50,11 +51,13 @@ def train(
 
     Raises:
         FailedError: another process trains the same model, the loss became NaN, or nothing can be written.
-        BadInputError: the run of ``--resume`` is another one, or the training can't fit in memory.
+        BadInputError: the run of ``--resume`` is another one, or the training can't fit in memory, or be shared so.
         StoppedError: a signal ended it; all is kept.
     """
     limits.check(task.sizes, saved=path is not None)
     streams.keep_going()
+    if path and task.settings.strategy == "ray":
+        return ray_group.train(task, path, functools.partial(train, command=command, reporter=reporter, start=start))
     cluster = workers.cluster_of(task.settings)
     if cluster and not cluster.chief:
         return workers.follow(task, cluster, start)

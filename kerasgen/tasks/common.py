@@ -101,9 +101,10 @@ class TaskSettings:
         True, "train with kerasgen's own loops over time; --no-fused takes Keras' layers, as a GPU does (cuDNN)",
         identifies=True, card=False,
     )  # fmt: skip
-    strategy: Literal["none", "mirrored", "multiworker", "tpu"] = setting(
+    strategy: Literal["none", "mirrored", "multiworker", "ray", "tpu"] = setting(
         "none", "share each batch of a training among several devices of this machine (mirrored, tpu) or several "
-        "processes (multiworker, by --workers or the variable TF_CONFIG); the weights stay the same", effect="training",
+        "processes (multiworker, by --workers or the variable TF_CONFIG; ray starts --num-workers of them itself); the "
+        "weights stay the same", effect="training",
     )  # fmt: skip
     workers: str | None = setting(
         None, "the addresses of all processes of --strategy multiworker; the first keeps the model. Nothing protects "
@@ -112,6 +113,10 @@ class TaskSettings:
     worker_index: int | None = setting(
         None, "which of --workers this process is, from 0", within=at_least(0), effect="training"
     )
+    num_workers: int | None = setting(
+        None, "how many processes --strategy ray starts, on the cluster that the variable RAY_ADDRESS names, else on "
+        "this machine; where one dies, all go on from the last checkpoint", within=at_least(1), effect="training",
+    )  # fmt: skip
     quiet: bool = setting(False, "print the generated texts and nothing else")
 
     def with_epochs(self, epochs: int) -> Self:
@@ -140,5 +145,12 @@ class TaskSettings:
             raise BadInputError("--workers and --worker-index belong together; received only one of them")
         if self.workers is not None and self.strategy != "multiworker":
             raise BadInputError(f"--workers belongs to --strategy multiworker; received --strategy {self.strategy}")
+        if (self.strategy == "ray") != (self.num_workers is not None):
+            raise BadInputError(
+                f"--strategy ray and --num-workers belong together; received --strategy {self.strategy} and "
+                f"--num-workers {self.num_workers if self.num_workers else 'not at all'}"
+            )
+        if self.gpus and self.strategy == "ray":
+            raise BadInputError(f"Ray gives each worker a GPU, by --device gpu; received --gpus {self.gpus}")
         if self.gpus and self.device not in ("auto", "gpu"):
             raise BadInputError(f"--gpus must go with --device gpu; received --device {self.device}; leave one out")

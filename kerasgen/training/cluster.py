@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kerasgen.base.errors import BadInputError, FailedError, reason
+from kerasgen.base.errors import BadInputError, FailedError, LostError, reason
 from kerasgen.base.machine import cores
 
 PATIENCE = 60.0  # seconds that workers wait for each other
@@ -97,7 +97,7 @@ def meet(cluster: Cluster, ours: Mapping[str, Any], differences: Callable[[Any, 
         The fewest cores that a worker has for itself.
 
     Raises:
-        FailedError: somebody did not come within a minute.
+        LostError: somebody did not come within a minute, or can't listen.
         BadInputError: one was started with something else.
     """
     if cluster.chief:
@@ -115,7 +115,7 @@ def _gather(cluster: Cluster, ours: Mapping[str, Any], differences: Callable[[An
         while len(here) < len(cluster.addresses) - 1 and not wrong:
             if time.monotonic() > until:
                 missing = [cluster.named(n) for n in range(1, len(cluster.addresses)) if n not in here]
-                wrong = FailedError(f"{' and '.join(missing)} did not come up within {PATIENCE:.0f} s")
+                wrong = LostError(f"{' and '.join(missing)} did not come up within {PATIENCE:.0f} s")
                 break
             for ready in select.select([server, *here.values()], [], [], _PAUSE)[0]:
                 if ready is not server:  # it says nothing more, so it has gone
@@ -160,7 +160,7 @@ def _join(cluster: Cluster, ours: Mapping[str, Any]) -> int:
                 raise FailedError(answer["wrong"])
             return answer["cores"]
         time.sleep(_PAUSE)
-    raise FailedError(f"{cluster.named(0)} did not come up within {PATIENCE:.0f} s")
+    raise LostError(f"{cluster.named(0)} did not come up within {PATIENCE:.0f} s")
 
 
 def _listening(cluster: Cluster) -> socket.socket:
@@ -171,7 +171,7 @@ def _listening(cluster: Cluster) -> socket.socket:
             return socket.create_server((name, port))
         except OSError as failed:
             error = error or failed
-    raise FailedError(f"{cluster.named(cluster.index)} can't listen there: {reason(error or OSError())}")
+    raise LostError(f"{cluster.named(cluster.index)} can't listen there: {reason(error or OSError())}")
 
 
 def _say(one: socket.socket, message: Mapping[str, Any]) -> None:

@@ -137,7 +137,7 @@ OUTSIDE = [
     ("learning_rate", [0.0, -1.0, ".inf", ".nan"]), ("momentum", [-0.1, 1.0, ".nan"]),
     ("recurrent_l2", [-0.1, ".nan", ".inf"]), ("clipvalue", [0.0, -5.0, ".nan"]),
     ("shuffle_seed", [-1, 2**32]), ("sample_every", [0]), ("patience", [0]),
-    ("next_learning_rate", [0.0, ".inf", ".nan"]), ("worker_index", [-1]),
+    ("next_learning_rate", [0.0, ".inf", ".nan"]), ("worker_index", [-1]), ("num_workers", [0]),
 ]  # fmt: skip
 
 
