@@ -51,6 +51,9 @@ class IdFile:
         if found["format"] != _FORMAT or self._count * self._type.itemsize + about + _TAIL != size:
             raise ValueError("it is damaged")
 
+    def __reduce__(self):
+        return IdFile, (self.path.absolute(),)  # another process opens it itself
+
     def __len__(self) -> int:
         return self._count
 

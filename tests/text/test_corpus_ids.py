@@ -1,7 +1,9 @@
 """Long texts: their id files say what the text says, are made once, and never lie."""
 
+import gc
 import gzip
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -129,6 +131,15 @@ def test_an_id_file_that_is_cut_while_it_is_read_is_one_line(folder):
     assert ids.windows(np.array([4990]), 10).shape == (1, 10)
     with pytest.raises(FailedError, match=r"ids can't be read: it was cut; the same command again makes it anew$"):
         ids.windows(np.array([10, 4995]), 10)
+
+
+def test_another_process_that_is_handed_a_long_text_opens_it_itself(folder):
+    (folder / "book.txt").write_text(TEXTS["plain"])
+    long = read("book.txt").text
+    handed = pickle.dumps(long)
+    del long  # and its handle is closed
+    gc.collect()
+    assert str(pickle.loads(handed)) == TEXTS["plain"]
 
 
 def test_a_source_that_changes_while_it_is_read_is_one_line(folder, monkeypatch):
