@@ -25,6 +25,7 @@ HEAVY = {
     "kerasgen.generation.generator",
     "kerasgen.generation.guided",
     "kerasgen.generation.loop",
+    "kerasgen.generation.programs",
     "kerasgen.generation.portable",
     "kerasgen.generation.reading",
     "kerasgen.generation.rows",

@@ -9,6 +9,7 @@ import numpy as np
 from kerasgen.base.machine import cores
 from kerasgen.generation.batches import BLOCK
 from kerasgen.generation.chain import WAYS, Guide, Knobs, drawn, forbid, kept, knobs, way
+from kerasgen.generation.programs import Program
 from kerasgen.generation.sampling import Sampling
 from kerasgen.models.backend import tf
 
@@ -47,9 +48,9 @@ class Loop:
         self._dtype = tf.float64 if char_model.compute_dtype == "float64" else tf.float32
         self._parts = 1 << (min(cores(), _MOST_PARTS).bit_length() - 1) if "CPU" in device else 1
         self._programs: dict[int, Any] = {}  # by the number of rows
-        self.read = tf.function(self._reading, jit_compile=True, autograph=False)
-        self._peek = tf.function(char_model.step, jit_compile=True, autograph=False)
-        self._spread = tf.function(self._spreading, jit_compile=True, autograph=False)
+        self.read = Program(char_model, Loop._reading, self)
+        self._peek = Program(char_model, type(char_model).step, char_model)
+        self._spread = Program(char_model, Loop._spreading, self)
 
     def begin(self, ids: list[int]) -> Start:
         """Read the beginning of a text.
@@ -177,19 +178,19 @@ class Loop:
             parts *= 2
         if parts > beside:
             beside = 1
-        program = tf.function(functools.partial(self._loop, rows // parts), jit_compile=True, autograph=False)
+        facts = rows // parts, parts, beside
+        return functools.partial(Program(self._model, Loop._side_by_side, self, self._stop, facts, xla=False), *facts)
 
-        def side_by_side(*given):
-            # Every part takes its rows itself: cutting them out here would let one part wait for the other.
-            made: list[Any] = []
-            for part in range(parts):
-                with tf.control_dependencies([made[-beside][0]] if part >= beside else []):
-                    made.append(program(tf.constant(part), *given))
-            outs, *rest = zip(*made, strict=True)
-            joined = [tf.nest.map_structure(lambda *xs: tf.concat(xs, axis=0), *each) for each in rest]
-            return tf.concat(outs, axis=1), *joined
-
-        return tf.function(side_by_side, autograph=False)
+    def _side_by_side(self, share, parts, beside, *given):
+        program = Program(self._model, Loop._loop, self, self._stop, share)
+        # Every part takes its rows itself: cutting them out here would let one part wait for the other.
+        made: list[Any] = []
+        for part in range(parts):
+            with tf.control_dependencies([made[-beside][0]] if part >= beside else []):
+                made.append(program(share, tf.constant(part), *given))
+        outs, *rest = zip(*made, strict=True)
+        joined = [tf.nest.map_structure(lambda *xs: tf.concat(xs, axis=0), *each) for each in rest]
+        return tf.concat(outs, axis=1), *joined
 
     def _loop(self, share, part, ids, state, done, numbers, settings, uniforms, guide):
         """Generate a piece of a part of some texts, in one of the `WAYS`.
@@ -231,7 +232,7 @@ class Loop:
                     uniform = tf.gather(uniforms, t)
                 if guide is None:
                     allowed = here >= min_length
-                    ids, state = self.step(ids, state, own(uniform), *turned, stop_allowed=allowed, way=way)
+                    ids, state = self.next_ids(ids, state, own(uniform), *turned, stop_allowed=allowed, way=way)
                 else:
                     ids, state = self._guided_step(ids, state, done, own(uniform), turned, here, way, guide)
                 done = done | (ids == self._stop)
@@ -251,8 +252,7 @@ class Loop:
 
         return tf.while_loop(lambda i, state: i < count, body, (tf.constant(0), state))[1]
 
-    @functools.partial(tf.function, autograph=False)
-    def step(self, ids, state, uniform, temperature, top_k=1, top_p=1.0, stop_allowed=True, way=drawn):
+    def next_ids(self, ids, state, uniform, temperature, top_k=1, top_p=1.0, stop_allowed=True, way=drawn):
         """Draw the next characters: the one step that every generation is made of.
 
         Args:
@@ -273,6 +273,8 @@ class Loop:
             logits = forbid(logits, self._stop, ~tf.convert_to_tensor(stop_allowed))
         temperature, top_p = tf.cast(temperature, logits.dtype), tf.cast(top_p, logits.dtype)
         return way(logits, tf.cast(uniform, logits.dtype), Knobs(temperature, top_k, top_p)), state
+
+    step = tf.function(next_ids, autograph=False)
 
     def _guided_step(self, ids, state, done, uniform, knobs, position, way, guide):
         """Draw the next characters, and keep account of the automaton's state and of the texts' weights."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasgen.generation.programs import Program
 from kerasgen.models.backend import tf
 
 _TIMES = (32, 512)  # characters of a call; of very many different ones, the fewer only
@@ -25,8 +26,8 @@ class Reader:
             layers = char_model.hidden(char_model.initial_state(1))
         self._numbers = 2 * char_model.vocab_size + sum(layer.shape[-1] for layer in layers)  # a character
         self._times = _TIMES if _TIMES[-1] * self._numbers <= _MOST else _TIMES[:1]
-        self._step = tf.function(char_model.step, jit_compile=True, autograph=False)
-        self._program = tf.function(self._read, jit_compile=True, autograph=False)
+        self._step = Program(char_model, type(char_model).step, char_model)
+        self._program = Program(char_model, Reader._read, self)
 
     @property
     def stretch(self) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from kerasgen.base.errors import BadInputError
+from kerasgen.generation.programs import Program
 from kerasgen.models.backend import tf
 from kerasgen.text.vocab import CharVocab
 
@@ -38,7 +39,7 @@ class Scorer:
 
     def __init__(self, char_model: Any, device: str):
         self._model, self._device = char_model, device
-        self._program = tf.function(self._nats, jit_compile=True, autograph=False)
+        self._program = Program(char_model, Scorer._nats, self)
 
     def nats(self, texts: Sequence[Sequence[int]], before: int) -> list[np.ndarray]:
         """Score texts, each from a zero state; texts of about the same length are computed side by side.
