@@ -228,6 +228,7 @@ def learn(given: flags.CommandLine[ProseSettings], own: OwnModel | None, prompt:
     how = " with its optimizer's state" if parent and parent.blueprint.optimizer else ""
     start = StartingPoint(parent, why + how, copied)
     task = ProseTask(settings, corpus, start.vocab, start.casing)
+    task.tune_process()
     Folding(task.casing, settings.on_unknown).fold(prompt, task.vocab)
     path = destination(settings.save_dir, corpus.name, task.kind)
     poet, seconds = train(task, path, command=command, reporter=lambda poet: reporter(poet, settings), start=start)

@@ -31,12 +31,25 @@ def changes(before: dict[str, str], now: dict[str, str]) -> list[str]:
     return [f"{n} {before.get(n, 'unset')}, now {now.get(n, 'unset')}" for n in names if before.get(n) != now.get(n)]
 
 
+def multiplies_bfloat16() -> bool:
+    """Tell whether the processor has instructions for products of bfloat16 (AVX-512 or AMX)."""
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(_described()[1])
+
+
 def _processor() -> str:
     """Return the processor's name and a digest of its features, which decide which instructions are used."""
+    name, features = _described()
+    if not features:  # not Linux
+        return name
+    return f"{name} ({hashlib.sha256(' '.join(features).encode()).hexdigest()[:8]})"
+
+
+def _described() -> tuple[str, list[str]]:
+    """Return the processor's name and its features, sorted; none where only Linux would tell them."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n\n")[0].splitlines()
-    except OSError:  # not Linux
-        return platform.processor() or platform.machine()
+    except OSError:
+        return platform.processor() or platform.machine(), []
     found = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    features = " ".join(sorted((found.get("flags") or found.get("Features") or "").split()))
-    return f"{found.get('model name', platform.machine())} ({hashlib.sha256(features.encode()).hexdigest()[:8]})"
+    features = sorted((found.get("flags") or found.get("Features") or "").split())
+    return found.get("model name", platform.machine()), features

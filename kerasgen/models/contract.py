@@ -21,7 +21,7 @@ class CharModel(Protocol):
         compute_dtype: the name of the dtype of states and activations.
         carried: the variables, ``(batch, ...)`` each, that hold the state which a batch hands on to the next while the
             model is trained; empty where every batch begins with `initial_state`.
-        xla: whether XLA compiles the training; cuDNN does without it.
+        xla: whether XLA compiles a step of training as a whole; products outside it, and cuDNN's, do without.
     """
 
     vocab_size: int

@@ -4,12 +4,21 @@ Everything is time-major and compiled by XLA. The loops over time hold nothing b
 before; all other products are made once for all steps; no variable is read or written inside a loop.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kerasgen.models.backend import tf
 
 
-def lstm_stack(ids, layers, states, *, masks=()):
+class Passes(NamedTuple):
+    """A way to compute the passes of `lstm_stack`; see `LOOPS`."""
+
+    forward: Callable
+    backward: Callable
+    weight_gradients: Callable
+
+
+def lstm_stack(ids, layers, states, *, masks=(), passes=None):
     """Run stacked LSTM layers over time, all of them in one loop; a gradient through it is a second loop, made by hand.
 
     With z[t] = x[t] K + h[t-1] R + b, cut into i, f, g, o as in Keras, and x[t] the one-hot character or the layer
@@ -28,10 +37,12 @@ def lstm_stack(ids, layers, states, *, masks=()):
         states: for each layer h and c before the first step, ``(batch, units)`` each.
         masks: for each layer but the last the dropout mask of its output, ``(time, batch, units)``, or None. No
             gradient flows into them.
+        passes: how to compute; None for `LOOPS`.
 
     Returns:
         The last layer's h, ``(time, batch, units)``, and for each layer its last h and c.
     """
+    passes = passes or LOOPS
     biases, matrices = _side_by_side(layers)
     depth = len(layers)
     ids = tf.where(ids < 0, biases[0].shape[0] - 1, ids)
@@ -41,12 +52,12 @@ def lstm_stack(ids, layers, states, *, masks=()):
     def run(*given):
         biases, matrices, before = given[:depth], given[depth : 2 * depth], given[2 * depth :]
         start = [before[2 * n : 2 * n + 2] for n in range(depth)]
-        kept, last = _forward(ids, biases, matrices, start, masks)
+        kept, last = passes.forward(ids, biases, matrices, start, masks)
 
         def gradient(d_top, *d_last):
             ends = [d_last[2 * n : 2 * n + 2] for n in range(depth)]
-            all_dz, d_start = _backward(d_top, ends, matrices, start, kept, masks)
-            return *_weight_gradients(ids, biases, kept, all_dz), *tf.nest.flatten(d_start)
+            all_dz, d_start = passes.backward(d_top, ends, matrices, start, kept, masks)
+            return *passes.weight_gradients(ids, biases, kept, all_dz), *tf.nest.flatten(d_start)
 
         return (kept[-1].outputs, *tf.nest.flatten(last)), gradient
 
@@ -77,14 +88,14 @@ def _array(like, time, width):
 def _forward(ids, biases, matrices, start, masks):
     """Go through all steps; return what each layer keeps, and its last h and c."""
     time = ids.shape[0]
-    half_biases, half_matrices = _halved(biases), _halved(matrices)
+    half_biases, half_matrices = halved(biases), halved(matrices)
 
     def step(t, states, kept):
         x, new, now_kept = None, [], []
         for n, ((h, c), arrays) in enumerate(zip(states, kept, strict=True)):
             side_by_side = h if n == 0 else tf.concat([x, h], axis=-1)
             from_below = tf.gather(half_biases[0], tf.gather(ids, t)) if n == 0 else half_biases[n]
-            gate, new_h, new_c = _cell(from_below + tf.matmul(side_by_side, half_matrices[n]), c)
+            gate, new_h, new_c = cell(from_below + tf.matmul(side_by_side, half_matrices[n]), c)
             values = (side_by_side, gate, new_c, new_h)
             now_kept.append([array.write(t, value) for array, value in zip(arrays, values, strict=True)])
             new.append([new_h, new_c])
@@ -132,11 +143,24 @@ def _cell_gradient(t, d_h, d_c, kept, cells_before):
     batch, units = d_h.shape
     # Cut from the whole array, or XLA would make a slow kernel of it.
     i, f, g, o = (tf.slice(kept.gates, (t, 0, k * units), (1, batch, units))[0] for k in range(4))
-    tanh_c = tf.tanh(tf.gather(kept.cells, t))
+    return gate_gradients((i, f, g, o), d_h, d_c, tf.tanh(tf.gather(kept.cells, t)), tf.gather(cells_before, t))
+
+
+def gate_gradients(gates, d_h, d_c, tanh_c, c_before):
+    """Return the gradients of a step's z ``(batch, 4 units)`` and of the c before it, ``(batch, units)``.
+
+    Args:
+        gates: i, f, g, o: tanh of z, halved where a gate is a sigmoid, ``(batch, units)`` each.
+        d_h: the gradient of the step's h.
+        d_c: that of its c, without what comes by way of h.
+        tanh_c: tanh of its c.
+        c_before: the c before it.
+    """
+    i, f, g, o = gates
     d_c += d_h * (0.5 + 0.5 * o) * (1 - tanh_c * tanh_c)
     parts = [
         d_c * g * (1 - i * i) * 0.25,
-        d_c * tf.gather(cells_before, t) * (1 - f * f) * 0.25,
+        d_c * c_before * (1 - f * f) * 0.25,
         d_c * (0.5 + 0.5 * i) * (1 - g * g),
         d_h * tanh_c * (1 - o * o) * 0.25,
     ]
@@ -152,6 +176,9 @@ def _weight_gradients(ids, biases, kept, all_dz):
     return *d_biases, *(tf.matmul(x, dz, transpose_a=True) for x, dz in zip(flat_inputs, all_dz, strict=True))
 
 
+LOOPS = Passes(_forward, _backward, _weight_gradients)  # to be compiled by XLA with everything around them
+
+
 def lstm_step(ids, layers, states, vectors=None):
     """Do one step: `lstm_stack` for one character, without a loop.
 
@@ -165,16 +192,16 @@ def lstm_step(ids, layers, states, vectors=None):
         The last layer's h, ``(batch, units)``, and for each layer its new h and c.
     """
     if vectors is None:
-        biases, matrices = map(_halved, _side_by_side(layers))
+        biases, matrices = map(halved, _side_by_side(layers))
         ids, x = tf.where(ids < 0, biases[0].shape[0] - 1, ids), None
     else:
-        biases = _halved([bias for _, _, bias in layers])
-        matrices = _halved([tf.concat([kernel, recurrent], axis=0) for kernel, recurrent, _ in layers])
+        biases = halved([bias for _, _, bias in layers])
+        matrices = halved([tf.concat([kernel, recurrent], axis=0) for kernel, recurrent, _ in layers])
         x = tf.where(ids[:, None] < 0, tf.zeros((), vectors.dtype), tf.gather(vectors, tf.maximum(ids, 0)))
     new = []
     for n, (h, c) in enumerate(states):
         from_below = tf.gather(biases[0], ids) if x is None else biases[n]
-        _, x, c = _cell(from_below + tf.matmul(h if x is None else tf.concat([x, h], axis=-1), matrices[n]), c)
+        _, x, c = cell(from_below + tf.matmul(h if x is None else tf.concat([x, h], axis=-1), matrices[n]), c)
         new.append((x, c))
     return x, tuple(new)
 
@@ -187,12 +214,12 @@ def _side_by_side(layers):
     return [table, *(bias for _, _, bias in upper)], matrices
 
 
-def _halved(tensors):
+def halved(tensors):
     """Halve the columns of the three gates that are sigmoids."""
     return [x * tf.repeat(tf.constant([0.5, 0.5, 1, 0.5], x.dtype), x.shape[-1] // 4) for x in tensors]
 
 
-def _cell(z, c):
+def cell(z, c):
     """Return tanh of z, halved where a gate is a sigmoid, ``(batch, 4 units)``; the new h and c."""
     gate = tf.tanh(z)
     i, f, g, o = tf.split(gate, 4, axis=-1)

@@ -6,6 +6,7 @@ from kerasgen.base import machine
 from kerasgen.models.backend import keras, tf
 from kerasgen.models.dropout import dropout_mask
 from kerasgen.models.lstm_passes import lstm_stack, lstm_step
+from kerasgen.models.lstm_unrolled import compiled, unrolled
 
 DEPTH = 2  # LSTM layers
 _ROWS = 8  # of a shard, at the least, on machines of many cores
@@ -76,7 +77,10 @@ class ProseLSTM:
         self.out = keras_model.get_layer("out")
         self.vocab_size, self.compute_dtype = self.out.units, self.out.compute_dtype
         self.carried: list[Any] = []  # every window begins with a state of zeros
-        self.xla = fused
+        # Bfloat16 pays in products that a processor makes of it, which XLA never does; the rest is faster as float32.
+        self._passes_dtype = "float32" if fused and self.compute_dtype == "bfloat16" else self.compute_dtype
+        self.unrolled = self._passes_dtype != self.compute_dtype and machine.multiplies_bfloat16()
+        self.xla = fused and not self.unrolled
 
     def keras_model(self):
         """Return the stock Keras model; see `CharModel.keras_model`."""
@@ -110,31 +114,28 @@ class ProseLSTM:
 
     def loss_and_gradients(self, weights, rows, state, step, shard=0, shards=1):
         """Compute a training batch's loss (mean nats a target) and gradients; see `CharModel.loss_and_gradients`."""
+        among_others = compiled if self.unrolled else lambda function: function
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            vectors, layers, head = self._layers(weights)
-            masks = self._mask(layers, rows[:, :-1], step, shard, shards)
+            masked = among_others(lambda *given: self._masked(given, rows[:, :-1], step, shard, shards))
+            vectors, layers, head, masks = masked(*weights)
             top, state = self._training_pass(rows[:, :-1], vectors, layers, state, masks[:-1])
-            top = top if masks[-1] is None else top * masks[-1]
-            logits = _dense(top[-1:] if self.target == "next" else top, head)
-            targets = tf.transpose(rows[:, -1:] if self.target == "next" else rows[:, 1:])
-            precise = tf.cast(logits, "float64" if self.compute_dtype == "float64" else "float32")
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, precise))
+            loss = among_others(self._loss)(top, masks[-1], head, rows)
         return loss, tape.gradient(loss, weights), state
 
     def _weights(self):
         return [v.value for v in self._model.trainable_variables]
 
-    def _layers(self, weights):
+    def _layers(self, weights, dtype=None):
         """Return the characters' vectors, None for one-hot; kernels and bias of each LSTM; then those of the output."""
-        *flat, kernel, bias = (tf.cast(w, self.compute_dtype) for w in weights)
+        *flat, kernel, bias = (tf.cast(w, dtype or self.compute_dtype) for w in weights)
         vectors = flat.pop(0) if len(flat) > 3 * DEPTH else None
         return vectors, [flat[3 * n : 3 * n + 3] for n in range(DEPTH)], (kernel, bias)
 
-    def _mask(self, layers, ids, step, shard, shards):
-        """Mask the recurrent kernels of `layers`; return the mask of each layer's output, None without dropout."""
-        batch, time = ids.shape
-        dtype, masks = self.compute_dtype, []
+    def _masked(self, weights, ids, step, shard, shards):
+        """Return `_layers` with masked recurrent kernels, and the mask of each layer's output, None without dropout."""
+        vectors, layers, head = self._layers(weights, self._passes_dtype)
+        (batch, time), dtype, masks = ids.shape, self._passes_dtype, []
         for n, (lstm, rate) in enumerate(zip(self.lstms, self.rates, strict=True)):
             units = tf.range(lstm.units)
             if self.recurrent_dropout:
@@ -142,12 +143,22 @@ class ProseLSTM:
             texts = tf.range(time)[:, None] * (shards * batch) + shard * batch + tf.range(batch)  # (time, batch)
             places = texts[..., None] * lstm.units + units
             masks.append(dropout_mask(places, rate, (self.seed, 2 * n + 1), step, dtype) if rate else None)
-        return masks
+        return vectors, layers, head, masks
+
+    def _loss(self, top, mask, head, rows):
+        """Return the mean nats a target, given the last layer's h ``(time, batch, units)``, and its mask or None."""
+        top = top if mask is None else tf.cast(top, mask.dtype) * mask
+        logits = _dense(top[-1:] if self.target == "next" else top, head)
+        targets = tf.transpose(rows[:, -1:] if self.target == "next" else rows[:, 1:])
+        precise = tf.cast(logits, "float64" if self.compute_dtype == "float64" else "float32")
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, precise))
 
     def _training_pass(self, ids, vectors, layers, state, masks):
         """Return the last layer's h ``(time, batch, units)`` and the last state; Keras' layers begin with zeros."""
         if self.fused:
-            return lstm_stack(tf.transpose(ids), _folded(vectors, layers), state, masks=masks)
+            passes = unrolled(tf.bfloat16) if self.unrolled else None
+            state = [[tf.cast(x, self._passes_dtype) for x in pair] for pair in state]
+            return lstm_stack(tf.transpose(ids), _folded(vectors, layers), state, masks=masks, passes=passes)
         one_hot = vectors is None
         x = tf.one_hot(ids, self.vocab_size, dtype=self.compute_dtype) if one_hot else tf.gather(vectors, ids)
         for lstm, weights, below in zip(self.lstms, layers, [None, *masks], strict=True):

@@ -149,7 +149,7 @@ def _back(t, dz, recurrent, out_kernel, states, d_logits):
 
 def _back_step_by_step(recurrent, out_kernel, row, states, d_logits, count):
     """Go back through a name; add the gradients of a step to those of the steps after it."""
-    dtype, units, wide = recurrent.dtype, *out_kernel.shape
+    dtype, (units, wide) = recurrent.dtype, out_kernel.shape
 
     def backward(t, dz, gradients):
         dz, h, d_y = _back(t, dz, recurrent, out_kernel, states, d_logits)
@@ -171,7 +171,7 @@ def _back_step_by_step(recurrent, out_kernel, row, states, d_logits, count):
 
 def _back_by_products(recurrent, out_kernel, row, states, d_logits, count):
     """Go back through a name; the gradients are two products after that, compiled for names of several lengths."""
-    dtype, time, units, wide = recurrent.dtype, d_logits.shape[0], *out_kernel.shape
+    dtype, time, (units, wide) = recurrent.dtype, d_logits.shape[0], out_kernel.shape
 
     def backward(t, dz, all_dz):
         dz, *_ = _back(t, dz, recurrent, out_kernel, states, d_logits)

@@ -106,7 +106,7 @@ class Monitor(keras.callbacks.Callback):
         """Open the folder; write the settings and the graph of the generator's step."""
         self.history = list(self._progress.epochs) if self._progress else []
         self._marks: list[tuple[int, float]] = []  # steps and seconds, between which characters are counted
-        self._probe = tf.function(self._probed, jit_compile=True, autograph=False)
+        self._probe = tf.function(self._probed, jit_compile=self.generator.char_model.xla, autograph=False)
         self.folder.mkdir(parents=True, exist_ok=True)
         state = tf.nest.map_structure(tf.TensorSpec.from_tensor, self.generator.char_model.initial_state(1))
         ids, number = tf.TensorSpec((1,), tf.int32, "ids"), tf.TensorSpec((1,), tf.float32, "uniform")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
-from kerasgen.base import markdown
+from kerasgen.base import machine, markdown
 from kerasgen.metrics.novelty import LONGEST as LONGEST_LEARNED
 from kerasgen.metrics.novelty import KnownTexts, copying
 from kerasgen.tasks import limits
@@ -105,6 +105,19 @@ class ProseTask(Task):
             activations=18,
             lower="--batch-size or --seq-len",
         )
+
+    def tune_process(self) -> None:
+        """Multiply bfloat16 on one thread: there are as many products side by side as there are cores."""
+        if self.settings.dtype == "mixed_bfloat16" and self.settings.computes_fused and machine.multiplies_bfloat16():
+            from kerasgen.models import backend
+
+            backend.use_one_thread()
+
+    @property
+    def plan(self) -> str:
+        """What is learned, in a few words, and where a precision is not the one that was asked for."""
+        widened = self.settings.dtype == "mixed_bfloat16" and not machine.multiplies_bfloat16()
+        return super().plan + "; in float32, as this processor multiplies no bfloat16" * widened
 
     def epoch_ends(self, first: int = 0) -> list[int]:
         """Return the steps after which a pass over the text ends, several passes, or a part of one.

@@ -42,11 +42,12 @@ class Program:
         self.state = [*keras_model.trainable_variables, *model.carried, *self.optimizer.variables]
         # Side by side, one program a shard keeps more cores busy than one program does, whose loops are sequential.
         self._shards = self._replicas.shards(model, self.shape[0])
+        compiled_with_all = model.xla and self._shards == 1
         # Without AutoGraph, whose conversion takes seconds and which nothing here needs.
         plain = functools.partial(tf.function, autograph=False)
-        self._whole = plain(self._steps, jit_compile=model.xla and self._shards == 1)
+        self._whole = plain(self._steps, jit_compile=compiled_with_all)
         self._one_shard = plain(self._shard, jit_compile=model.xla)
-        self._apply = plain(self._update.__call__, jit_compile=True) if self._shards > 1 else self._update
+        self._apply = self._update if compiled_with_all else plain(self._update.__call__, jit_compile=True)
 
     def run(self, rows: np.ndarray) -> list[float]:
         """Make one step for each of the batches ``(count, batch, time + 1)``, with all workers; return the losses.

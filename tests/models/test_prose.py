@@ -7,6 +7,7 @@ from kerasgen.generation.scoring import Scorer
 from kerasgen.models.backend import keras, tf
 from kerasgen.models.dropout import dropout_mask
 from kerasgen.models.lstm_passes import lstm_stack
+from kerasgen.models.lstm_unrolled import unrolled
 from kerasgen.models.prose import ProseLSTM, stacked_lstm
 from kerasgen.text.windows import WindowBatches
 from kerasgen.training import fit as training
@@ -56,7 +57,7 @@ def dropout_of(batch):
     return tf.constant((np.random.RandomState(5).rand(TIME, batch, UNITS) < 0.7) / 0.7)
 
 
-def result(ours, flat, batch, depth, dropped):
+def result(ours, flat, batch, depth, dropped, passes=None):
     """Outputs, last states, and the gradients by every weight and initial state of a sum that looks at all of them."""
     layers = [flat[3 * n : 3 * n + 3] for n in range(depth)]
     states = [flat[3 * depth + 2 * n :][:2] for n in range(depth)]
@@ -64,10 +65,10 @@ def result(ours, flat, batch, depth, dropped):
     with tf.GradientTape() as tape:
         tape.watch(flat)
         if ours:
-            top, last = lstm_stack(letters(batch), layers, states, masks=factors)
+            top, last = lstm_stack(letters(batch), layers, states, masks=factors, passes=passes)
         else:
             top, last = stock(letters(batch), layers, states, factors)
-        seen = [top, *tf.nest.flatten(last)]
+        seen = [tf.cast(top, tf.float64), *tf.nest.flatten(last)]
         total = sum(tf.reduce_sum(x * random(*x.shape, seed=5 + i)) for i, x in enumerate(seen))
     return [*seen, *tape.gradient(total, flat)]
 
@@ -101,6 +102,17 @@ def test_float64_outputs_and_gradients_agree_with_stock_keras(batch, dropped):
 def test_one_layer_agrees_with_stock_keras():
     case = given(4, depth=1), 4, 1, False
     assert relative(result(True, *case), result(False, *case)) < 1e-6
+
+
+graph = tf.function(result, autograph=False)
+
+
+@pytest.mark.parametrize("batch, depth, dropped", [(3, 2, True), (1, 2, False), (4, 1, False)])
+def test_unrolled_outputs_and_gradients_agree_with_stock_keras(batch, depth, dropped):
+    case = given(batch, depth), batch, depth, dropped
+    expected = result(False, *case)
+    assert relative(graph(True, *case, unrolled(tf.float64)), expected) < 1e-6
+    assert relative(graph(True, *case, unrolled(tf.bfloat16)), expected) < 0.03  # a factor has 8 bits
 
 
 def test_saturated_gates_stay_finite_and_exact():
@@ -309,6 +321,34 @@ def test_half_precision_learns_and_is_scored(dtype):
     assert {v.dtype for v in model.trainable_variables} == {"float32"}
     (nats,) = Scorer(passes, "/CPU:0").nats([[0, 1, 2, 3] * 20], before=3)
     assert nats.mean() < losses[0]
+
+
+def test_bfloat16_steps_follow_those_of_float32(monkeypatch):
+    monkeypatch.setattr("kerasgen.base.machine.multiplies_bfloat16", lambda: True)  # right on any processor
+    text = np.random.RandomState(0).choice(VOCAB, 4000, p=[0.4, 0.2, 0.1, 0.1, 0.1, 0.05, 0.05])
+    text[1::2] = text[::2]  # something to learn: every character comes twice
+    losses, programs = {}, {}
+    for dtype in ["float32", "mixed_bfloat16"]:
+        model = stacked_lstm(VOCAB, 16, dropout=0.2, dtype=dtype, seed=1)
+        model.compile(optimizer=keras.optimizers.AdamW(0.01), loss="mse")
+        passes = ProseLSTM(model, recurrent_dropout=0.1)
+        batches = WindowBatches(text, 20, batch_size=16)
+        losses[dtype] = np.array(training.fit(passes, batches, epoch_ends=range(20, 120, 20), chunk=20).history["loss"])
+        programs[dtype] = passes.xla
+    assert programs == {"float32": True, "mixed_bfloat16": False}
+    assert losses["float32"][-1] < 0.8 * losses["float32"][0]
+    np.testing.assert_allclose(losses["mixed_bfloat16"], losses["float32"], rtol=0.01)
+
+
+def test_a_processor_without_products_of_bfloat16_learns_in_float32(monkeypatch):
+    monkeypatch.setattr("kerasgen.base.machine.multiplies_bfloat16", lambda: False)
+    ours = ProseLSTM(model_of(0.3, "mixed_bfloat16"), recurrent_dropout=0.2)
+    other = ProseLSTM(model_of(0.3), recurrent_dropout=0.2)
+    rows, step = tf.constant(rows_of()), tf.constant(3)
+    found = [m.loss_and_gradients(values(other.keras_model()), rows, m.initial_state(4), step) for m in (ours, other)]
+    (loss, gradients, _), (expected, true, _) = found
+    assert ours.xla and float(loss) == float(expected)
+    assert relative(gradients, true) == 0
 
 
 def test_a_tiny_text_is_learned_by_heart():
