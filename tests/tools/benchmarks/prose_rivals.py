@@ -1,7 +1,8 @@
 """The rivals that learn prose: ``python -m tests.tools.benchmarks.prose_rivals NAME TARGET LAPS STEPS``.
 
 A rival takes the task, the kind of target, how many laps to make and how many steps a lap has, and returns the `Laps`.
-All make the same arithmetic from the same weights on the same batches: float32, no dropout, plain SGD.
+All make the same arithmetic from the same weights on the same batches: float32 but where a name says bfloat16, no
+dropout, plain SGD.
 """
 
 import json
@@ -10,17 +11,18 @@ import sys
 
 import numpy as np
 
+from kerasgen.base import machine
 from tests.tools.benchmarks.prose_task import BATCH, LEARNING_RATE, SEQ_LEN, UNITS, Laps, ProseTask, torch_weights
 from tests.tools.benchmarks.task import NotHereError
 
 
-def kerasgen(task: ProseTask, target: str, laps: int, steps: int) -> Laps:
+def kerasgen(task: ProseTask, target: str, laps: int, steps: int, dtype: str = "float32") -> Laps:
     """Train a `stacked_lstm` as the command does: `training.fit`."""
     from kerasgen.models.backend import keras
     from kerasgen.models.prose import ProseLSTM, stacked_lstm
     from kerasgen.training import fit as training
 
-    model = stacked_lstm(len(task.vocab), UNITS, dropout=0.0)
+    model = stacked_lstm(len(task.vocab), UNITS, dropout=0.0, dtype=dtype)
     for variable, value in zip(model.trainable_variables, task.weights(), strict=True):
         variable.assign(value)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -34,6 +36,16 @@ def kerasgen(task: ProseTask, target: str, laps: int, steps: int) -> Laps:
         chunk=steps,
     )
     return measured
+
+
+def kerasgen_bfloat16(task: ProseTask, target: str, laps: int, steps: int) -> Laps:
+    """Train the same with ``--dtype mixed_bfloat16``."""
+    from kerasgen.models import backend
+
+    if not machine.multiplies_bfloat16():
+        raise NotHereError("this processor multiplies no bfloat16")
+    backend.use_one_thread()
+    return kerasgen(task, target, laps, steps, dtype="mixed_bfloat16")
 
 
 def stock_keras(task: ProseTask, target: str, laps: int, steps: int, jit_compile: bool | str = "auto") -> Laps:
@@ -71,7 +83,7 @@ def stock_keras_jit(task: ProseTask, target: str, laps: int, steps: int) -> Laps
     return stock_keras(task, target, laps, steps, jit_compile=True)
 
 
-def pytorch(task: ProseTask, target: str, laps: int, steps: int) -> Laps:
+def pytorch(task: ProseTask, target: str, laps: int, steps: int, bfloat16: bool = False) -> Laps:
     """Train an `nn.LSTM` on all cores."""
     try:
         import torch
@@ -89,10 +101,11 @@ def pytorch(task: ProseTask, target: str, laps: int, steps: int) -> Laps:
 
     def learn(step):
         inputs, targets = (torch.tensor(ids.T, dtype=torch.int64) for ids in task.batch(step))  # (time, batch)
-        states, _ = lstm(one_hot[inputs])
-        if target == "next":
-            states, targets = states[-1:], targets[-1:]
-        loss = torch.nn.functional.cross_entropy(out(states).flatten(0, 1), targets.flatten())
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
+            states, _ = lstm(one_hot[inputs])
+            if target == "next":
+                states, targets = states[-1:], targets[-1:]
+            loss = torch.nn.functional.cross_entropy(out(states).flatten(0, 1).float(), targets.flatten())
         sgd.zero_grad()
         loss.backward()
         sgd.step()
@@ -105,7 +118,15 @@ def pytorch(task: ProseTask, target: str, laps: int, steps: int) -> Laps:
     return measured
 
 
-RIVALS = {rival.__name__: rival for rival in (stock_keras, stock_keras_jit, pytorch, kerasgen)}
+def pytorch_bfloat16(task: ProseTask, target: str, laps: int, steps: int) -> Laps:
+    """Train the same under `torch.autocast`."""
+    return pytorch(task, target, laps, steps, bfloat16=True)
+
+
+RIVALS = {
+    rival.__name__: rival
+    for rival in (stock_keras, stock_keras_jit, pytorch, pytorch_bfloat16, kerasgen, kerasgen_bfloat16)
+}
 
 
 if __name__ == "__main__":
