@@ -173,6 +173,21 @@ def test_the_best_epoch_is_what_is_saved_and_training_stops_early(run, tmp_path)
     assert again == pytest.approx(scores[best], abs=6e-4)
 
 
+def test_bfloat16_trains_alike_each_time_and_says_where_it_does_not(home, tmp_path, monkeypatch):
+    flags = ("--data", home / "mini.txt", *TINY, "--from-scratch", "--scratch-epochs", "1", "--dtype", "mixed_bfloat16")
+    weights = []
+    for number, here in enumerate([True, True, False]):
+        monkeypatch.setattr("kerasgen.base.machine.multiplies_bfloat16", lambda here=here: here)
+        (tmp_path / str(number)).mkdir()
+        done = call(tmp_path / str(number), "shakespeare", *flags)
+        assert ("; in float32, as this processor multiplies no bfloat16;" in done.stderr) is not here
+        assert all(line.startswith("kerasgen: ") for line in done.stderr.splitlines())  # no warning of a library
+        own = kerasgen.load(tmp_path / str(number) / "saved_models" / "my-mini.keras").model
+        weights.append(np.concatenate([w.numpy().ravel() for w in own.trainable_variables]))
+    np.testing.assert_array_equal(weights[0], weights[1])
+    assert 0 < abs(weights[0] - weights[2]).max() < 0.05  # the products' rounding
+
+
 def test_quiet_prints_the_text_alone(run, tmp_path):
     flags = ("--from-scratch", "--epochs", 1, *TINY, "--quiet", "--prompt", "tu", "--length", 30)
     code, out, err = run("--data", "mini.txt", *flags, "--target", "next", "--stride", 30, "--holdout", "none")

@@ -147,7 +147,8 @@ class ProseLSTM:
 
     def _loss(self, top, mask, head, rows):
         """Return the mean nats a target, given the last layer's h ``(time, batch, units)``, and its mask or None."""
-        top = top if mask is None else tf.cast(top, mask.dtype) * mask
+        top = tf.cast(top, head[0].dtype)
+        top = top if mask is None else top * mask
         logits = _dense(top[-1:] if self.target == "next" else top, head)
         targets = tf.transpose(rows[:, -1:] if self.target == "next" else rows[:, 1:])
         precise = tf.cast(logits, "float64" if self.compute_dtype == "float64" else "float32")
