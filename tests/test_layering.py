@@ -36,6 +36,7 @@ HEAVY = {
     "kerasgen.models.backend",
     "kerasgen.models.dropout",
     "kerasgen.models.lstm_passes",
+    "kerasgen.models.lstm_unrolled",
     "kerasgen.models.names",
     "kerasgen.models.prose",
     "kerasgen.models.simple_rnn_passes",
