@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from kerasgen.base import streams
-from kerasgen.base.errors import KerasgenError, StoppedError, reason
+from kerasgen.base.errors import KerasgenError, StoppedError, failure
 
 if TYPE_CHECKING:  # --help does not wait for it
     from rich.console import Console
@@ -47,8 +47,7 @@ def _exit_code(command: Callable[[Sequence[str] | None], None], argv: Sequence[s
     except streams.OutputError:  # what became of it is said once all is written that can be
         return 0
     except OSError as error:
-        where = f"{str(error.filename)!r}: " if error.filename is not None else ""
-        print(f"kerasgen: error: {where}{reason(error)}", file=sys.stderr)
+        print(f"kerasgen: error: {failure(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         note("stopped; what was there before is untouched")
@@ -56,9 +55,9 @@ def _exit_code(command: Callable[[Sequence[str] | None], None], argv: Sequence[s
     except SystemExit as done:  # of --help, for one
         return done.code if isinstance(done.code, int) else 0
     except Exception as error:
-        if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":  # TensorFlow's
+        if not (message := failure(error)):
             raise
-        note(f"error: there is not enough memory ({reason(error):.100}); ask for less, or close what else is open")
+        note(f"error: {message}")
         return 1
     return 0
 

@@ -75,6 +75,16 @@ def reason(error: BaseException) -> str:
     return " ".join(str(text).split())
 
 
+def failure(error: Exception) -> str:
+    """Say what failed where the system or a library raised; nothing where the error can only be a mistake of ours."""
+    if isinstance(error, OSError):
+        where = f"{str(error.filename)!r}: " if error.filename is not None else ""
+        return f"{where}{reason(error)}"
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
+        return f"there is not enough memory ({reason(error):.100}); ask for less, or close what else is open"
+    return ""
+
+
 def received(value: object) -> str:
     """Give a value as a message shows it: a text in quotes, a date as it is written in TOML, and all in short."""
     try:

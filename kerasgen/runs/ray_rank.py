@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from kerasgen.base.errors import BadInputError, FailedError, KerasgenError, LostError, StoppedError, reason
+from kerasgen.base.errors import BadInputError, FailedError, KerasgenError, LostError, StoppedError, failure
 from kerasgen.runs import signals
 
 if TYPE_CHECKING:  # it imports NumPy, which --help does not wait for
@@ -145,13 +145,10 @@ def _outcome(rank: int, task: "Task", train: Callable[["Task"], Any]) -> Outcome
         raise
     except KerasgenError as error:
         return Outcome(rank, str(error), error.exit_code)
-    except OSError as error:
-        where = f"{str(error.filename)!r}: " if error.filename is not None else ""
-        return Outcome(rank, f"{where}{reason(error)}", 1)
     except Exception as error:
-        if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":  # TensorFlow's
+        if not (message := failure(error)):
             raise
-        return Outcome(rank, f"there is not enough memory ({reason(error):.100}); ask for less", 1)
+        return Outcome(rank, message, 1)
     return Outcome(rank)
 
 
