@@ -108,15 +108,20 @@ class ProseTask(Task):
 
     def tune_process(self) -> None:
         """Multiply bfloat16 on one thread: there are as many products side by side as there are cores."""
-        if self.settings.dtype == "mixed_bfloat16" and self.settings.computes_fused and machine.multiplies_bfloat16():
+        if self._narrow and machine.multiplies_bfloat16():
             from kerasgen.models import backend
 
             backend.use_one_thread()
 
     @property
+    def _narrow(self) -> bool:
+        """Whether kerasgen's own passes are to multiply bfloat16; Keras' layers do as they are told."""
+        return self.settings.dtype == "mixed_bfloat16" and self.settings.computes_fused
+
+    @property
     def plan(self) -> str:
         """What is learned, in a few words, and where a precision is not the one that was asked for."""
-        widened = self.settings.dtype == "mixed_bfloat16" and not machine.multiplies_bfloat16()
+        widened = self._narrow and not machine.multiplies_bfloat16()
         return super().plan + "; in float32, as this processor multiplies no bfloat16" * widened
 
     def epoch_ends(self, first: int = 0) -> list[int]:

@@ -39,6 +39,14 @@ def total(generator, part):
     return generator.score(part) if isinstance(part, str) else Score.total(generator.score(part))
 
 
+@pytest.mark.parametrize(
+    "dtype, fused, said", [("mixed_bfloat16", True, 1), ("mixed_bfloat16", False, 0), ("float32", True, 0)]
+)
+def test_a_training_says_that_it_is_in_float32_where_that_was_not_asked_for(dtype, fused, said, monkeypatch):
+    monkeypatch.setattr("kerasgen.base.machine.multiplies_bfloat16", lambda: False)
+    assert prose(dtype=dtype, fused=fused).plan.count("in float32, as this processor multiplies no bfloat16") == said
+
+
 def test_the_settings_say_which_recipe_it_is():
     of_names = make_task(NamesSettings(), Text("friends", FRIENDS, ""))
     of_prose = make_task(ProseSettings(seq_len=10), Text("poem", LINES, ""))
