@@ -79,8 +79,8 @@ class ProseLSTM:
         self.carried: list[Any] = []  # every window begins with a state of zeros
         # Bfloat16 pays in products that a processor makes of it, which XLA never does; the rest is faster as float32.
         self._passes_dtype = "float32" if fused and self.compute_dtype == "bfloat16" else self.compute_dtype
-        self.unrolled = self._passes_dtype != self.compute_dtype and machine.multiplies_bfloat16()
-        self.xla = fused and not self.unrolled
+        self._unrolled = self._passes_dtype != self.compute_dtype and machine.multiplies_bfloat16()
+        self.xla = fused and not self._unrolled
 
     def keras_model(self):
         """Return the stock Keras model; see `CharModel.keras_model`."""
@@ -114,7 +114,7 @@ class ProseLSTM:
 
     def loss_and_gradients(self, weights, rows, state, step, shard=0, shards=1):
         """Compute a training batch's loss (mean nats a target) and gradients; see `CharModel.loss_and_gradients`."""
-        among_others = compiled if self.unrolled else lambda function: function
+        among_others = compiled if self._unrolled else lambda function: function
         with tf.GradientTape() as tape:
             tape.watch(weights)
             masked = among_others(lambda *given: self._masked(given, rows[:, :-1], step, shard, shards))
@@ -157,7 +157,7 @@ class ProseLSTM:
     def _training_pass(self, ids, vectors, layers, state, masks):
         """Return the last layer's h ``(time, batch, units)`` and the last state; Keras' layers begin with zeros."""
         if self.fused:
-            passes = unrolled(tf.bfloat16) if self.unrolled else None
+            passes = unrolled(tf.bfloat16) if self._unrolled else None
             state = [[tf.cast(x, self._passes_dtype) for x in pair] for pair in state]
             return lstm_stack(tf.transpose(ids), _folded(vectors, layers), state, masks=masks, passes=passes)
         one_hot = vectors is None

@@ -2,13 +2,14 @@
 
 The loops over time hold nothing but the one product that needs the step before; all other products are made once for
 all steps, and nothing is done past the end of the longest name of a batch. For single names, whose products are tiny,
-calling them costs more than making them: there everything is inside the two loops, and XLA makes one kernel of it.
+calling them costs more than making them: there all but the gradients of the weights is inside the two loops, and XLA
+makes one kernel of each.
 """
 
 from kerasgen.models.backend import tf
 
-LANES = 16  # float32 numbers in the widest vectors of today's processors
-NEVER = -1e4  # the logit of no character: exp of it is zero
+_LANES = 16  # float32 numbers in the widest vectors of today's processors
+_NEVER = -1e4  # the logit of no character: exp of it is zero
 FUSED_UNITS = 64  # above, the products made once for all steps win, and fused loops take twice the time
 
 
@@ -111,10 +112,10 @@ def _one_name(weights, row, state):
     precise = dtype if dtype.size >= 4 else tf.float32
     vocab_size, units = kernel.shape
     time, in_order = row.shape[0] - 1, dtype == tf.float64
-    wide = vocab_size if in_order else -(-vocab_size // LANES) * LANES
+    wide = vocab_size if in_order else -(-vocab_size // _LANES) * _LANES
     count = tf.reduce_sum(tf.cast(row[1:] >= 0, tf.int32))
     out_kernel = tf.pad(out_kernel, ((0, 0), (0, wide - vocab_size)))
-    out_bias = tf.pad(out_bias, ((0, wide - vocab_size),), constant_values=NEVER)
+    out_bias = tf.pad(out_bias, ((0, wide - vocab_size),), constant_values=_NEVER)
 
     def forward(t, h, states, all_d_logits, loss):
         x, y = tf.gather(row, t), tf.gather(row, t + 1)

@@ -31,8 +31,11 @@ LABELS = {
 LEFT_OUT = {"stock_keras_jit"}  # of a quick run
 FEWER = {"stock_keras_jit": 2}  # timed laps
 TOLERANCE, HALF_TOLERANCE = 0.01, 0.03  # nats; the latter in bfloat16
-RIVALS = {"pytorch": "PyTorch", "stock_keras": "stock Keras", "pytorch_bfloat16": "PyTorch, both in bfloat16"}
-AT_LEAST = {"pytorch": 1.35, "stock_keras": 1.9, "pytorch_bfloat16": 1.25}
+AT_LEAST = {
+    "pytorch": ("PyTorch", 1.35),
+    "stock_keras": ("stock Keras", 1.9),
+    "pytorch_bfloat16": ("PyTorch, both in bfloat16", 1.25),
+}
 
 GENERATORS = {
     "example": "the Keras example: `predict` on 40 characters for each",
@@ -101,16 +104,17 @@ def training_section(
         section.versions |= laps[0].versions
     for (target, name), rate in rates.items():
         if name in AT_LEAST:
-            what = f"learning prose ({target} position), against {RIVALS[name]}"
+            rival, wanted = AT_LEAST[name]
             ours = rates.get((target, "kerasgen_bfloat16" if name.endswith("bfloat16") else "kerasgen"))
             if ours:
-                section.goals.append(Goal(what, ours / rate, AT_LEAST[name], "x"))
+                what = f"learning prose ({target} position), against {rival}"
+                section.goals.append(Goal(what, ours / rate, wanted, "x"))
     first = Laps(**runs[TARGETS[0], "kerasgen"][0])
     section.notes = [
         f"{rounds} in turns, a fresh process each; of each run the best lap of {first.work} steps, after {UNTIMED} "
         "untimed laps. Float32 where nothing else is said, no dropout, plain SGD, the same weights and batches for "
-        "all; an epoch is the course's "
-        f"{windows:,} windows; the loss is the mean of the last untimed lap, in nats a target.",
+        f"all; an epoch is the course's {windows:,} windows; the loss is the mean of the last untimed lap, in nats a "
+        "target.",
         products.note(product_rates),
         f"In the most restless run the median lap took {unrest:.0%} longer than the best one.",
     ]
